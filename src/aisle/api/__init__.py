@@ -1,0 +1,1 @@
+"""The dialects. `base` holds what they share; siblings never import each other."""

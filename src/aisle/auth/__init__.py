@@ -1,0 +1,1 @@
+"""Who is asking: signatures, chunk decoding, credentials. Pure functions over values, no I/O."""

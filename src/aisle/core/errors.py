@@ -1,0 +1,263 @@
+"""What can go wrong, told once.
+
+Every failure that a caller may have to hear about is a subclass of `AisleError` raised where it
+happened; each dialect has one table that says how to tell it. An exception that is not an
+`AisleError` is a bug. Only exceptions live here: no status codes, no wording of a protocol.
+"""
+
+from __future__ import annotations
+
+
+class AisleError(Exception):
+    """The root of everything a caller may be told. `str(error)` is one plain sentence."""
+
+
+# --- the request itself ---------------------------------------------------------------------
+
+
+class InvalidRequest(AisleError):
+    """The request contradicts itself or asks for something that makes no sense."""
+
+
+class InvalidArgument(AisleError):
+    """A parameter has a value it cannot have."""
+
+    def __init__(self, message: str, *, name: str = "", value: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+        self.value = value
+
+
+class InvalidName(AisleError):
+    """A bucket name, key or other identifier breaks its rules."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class KeyTooLong(AisleError):
+    """An object key has more than 1,024 bytes in UTF-8."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"the key has {size} bytes, the limit is {limit}")
+        self.size = size
+        self.limit = limit
+
+
+class NotSupported(AisleError):
+    """A known operation or option that this store does not offer."""
+
+
+class EntityTooLarge(AisleError):
+    """A body is larger than the limit for its kind."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"the body has {size} bytes, the limit is {limit}")
+        self.size = size
+        self.limit = limit
+
+
+class IncompleteBody(AisleError):
+    """The body ended before the announced number of bytes, or went on past it."""
+
+
+class DigestMismatch(AisleError):
+    """The body's digest is not the one the client sent. Nothing was stored."""
+
+    def __init__(self, algorithm: str, *, expected: str, computed: str) -> None:
+        super().__init__(f"{algorithm}: expected {expected}, computed {computed}")
+        self.algorithm = algorithm
+        self.expected = expected
+        self.computed = computed
+
+
+# --- who is asking --------------------------------------------------------------------------
+
+
+class AuthError(AisleError):
+    """The caller could not be identified or may not do this."""
+
+
+class AccessDenied(AuthError):
+    """Known or anonymous, the caller may not do this."""
+
+
+class InvalidAccessKey(AuthError):
+    """No such access key."""
+
+    def __init__(self, access_key: str) -> None:
+        super().__init__("the access key is not known here")
+        self.access_key = access_key
+
+
+class SignatureMismatch(AuthError):
+    """The signature was not made with this secret key over this request."""
+
+    def __init__(
+        self,
+        access_key: str,
+        *,
+        provided: str = "",
+        string_to_sign: str = "",
+        canonical_request: str = "",
+    ) -> None:
+        super().__init__("the request signature does not match")
+        self.access_key = access_key
+        self.provided = provided
+        self.string_to_sign = string_to_sign
+        self.canonical_request = canonical_request
+
+
+class RequestExpired(AuthError):
+    """A presigned request is used after its expiry, or before its date."""
+
+
+class ClockSkewTooLarge(AuthError):
+    """The request's date is too far from the server's clock."""
+
+
+class MalformedCredentials(AuthError):
+    """The authorization header or query parameters cannot be read, or are of a wrong scope."""
+
+    def __init__(self, message: str, *, query: bool = False) -> None:
+        super().__init__(message)
+        self.query = query
+
+
+# --- buckets, objects, uploads --------------------------------------------------------------
+
+
+class BucketNotFound(AisleError):
+    def __init__(self, bucket: str) -> None:
+        super().__init__(f'bucket "{bucket}" does not exist')
+        self.bucket = bucket
+
+
+class BucketExists(AisleError):
+    """The name is taken; `owned` tells whether by the caller."""
+
+    def __init__(self, bucket: str, *, owned: bool) -> None:
+        super().__init__(f'bucket "{bucket}" already exists')
+        self.bucket = bucket
+        self.owned = owned
+
+
+class BucketNotEmpty(AisleError):
+    def __init__(self, bucket: str) -> None:
+        super().__init__(f'bucket "{bucket}" is not empty')
+        self.bucket = bucket
+
+
+class ObjectNotFound(AisleError):
+    def __init__(self, bucket: str, key: str) -> None:
+        super().__init__(f'object "{bucket}/{key}" does not exist')
+        self.bucket = bucket
+        self.key = key
+
+
+class VersionNotFound(AisleError):
+    def __init__(self, bucket: str, key: str, version: str) -> None:
+        super().__init__(f'object "{bucket}/{key}" has no version "{version}"')
+        self.bucket = bucket
+        self.key = key
+        self.version = version
+
+
+class UploadNotFound(AisleError):
+    def __init__(self, upload: str) -> None:
+        super().__init__(f'multipart upload "{upload}" does not exist')
+        self.upload = upload
+
+
+class InvalidPart(AisleError):
+    """A part named in complete is absent, or is not the one that was uploaded."""
+
+    def __init__(self, number: int, *, upload: str, etag: str = "") -> None:
+        super().__init__(f"part {number} was not uploaded, or its ETag or checksum differs")
+        self.number = number
+        self.upload = upload
+        self.etag = etag
+
+
+class InvalidPartOrder(AisleError):
+    """The part numbers named in complete do not ascend."""
+
+
+class InvalidPartNumber(AisleError):
+    """A read asked for a part that the object does not have."""
+
+    def __init__(self, number: int, count: int) -> None:
+        super().__init__(f"part {number} does not exist, the object has {count}")
+        self.number = number
+        self.count = count
+
+
+class PartTooSmall(AisleError):
+    """A part other than the last is below the configured minimum."""
+
+    def __init__(self, number: int, *, size: int, minimum: int, etag: str) -> None:
+        super().__init__(f"part {number} has {size} bytes, the minimum is {minimum}")
+        self.number = number
+        self.size = size
+        self.minimum = minimum
+        self.etag = etag
+
+
+class PreconditionFailed(AisleError):
+    """A condition of the request does not hold; `condition` is the header that failed."""
+
+    def __init__(self, condition: str) -> None:
+        super().__init__(f"the condition {condition} does not hold")
+        self.condition = condition
+
+
+class RangeNotSatisfiable(AisleError):
+    def __init__(self, requested: str, size: int) -> None:
+        super().__init__(f"the range {requested} lies outside of {size} bytes")
+        self.requested = requested
+        self.size = size
+
+
+class WriteConflict(AisleError):
+    """Another writer changed the same thing at the same time; the caller may try again."""
+
+
+# --- the store ------------------------------------------------------------------------------
+
+
+class StoreError(AisleError):
+    """An engine could not do its work."""
+
+
+class OutOfSpace(StoreError):
+    """A disk or quota is full. Nothing was changed."""
+
+
+class ReadOnlyStore(StoreError):
+    """The disk or directory cannot be written. Nothing was changed."""
+
+
+class StoreUnavailable(StoreError):
+    """The engine cannot answer now (an I/O error, a lost connection)."""
+
+
+class BlobMissing(StoreError):
+    """Bytes that a row refers to are not there, or are fewer than the row says."""
+
+    def __init__(self, blob: str, reason: str = "missing") -> None:
+        super().__init__(f"blob {blob}: {reason}")
+        self.blob = blob
+
+
+class RowChanged(StoreError):
+    """A `Check` in a batch did not hold; nothing of the batch was applied."""
+
+    def __init__(self, table: str, key: bytes) -> None:
+        super().__init__(f"row {key!r} of {table} has changed")
+        self.table = table
+        self.key = key
+
+
+class ConfigError(AisleError):
+    """A setting, option or directory that the node cannot start with."""

@@ -1,0 +1,1 @@
+"""What an object store means: buckets, objects, uploads, listing. Knows the ports, no dialect."""
