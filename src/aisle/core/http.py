@@ -1,0 +1,86 @@
+"""The head of a request as a value, parsed once at the edge.
+
+Nothing inside the house reads a header list or a query string again. Names of headers are lower
+case, values are decoded as Latin-1 (HTTP/1.1 field values are bytes); repeated fields are joined
+with a comma, as RFC 9110 section 5.3 allows, and named in `repeated`. Query names and values are
+percent-decoded as UTF-8 with undecodable bytes kept as surrogates, so that nothing is lost.
+Only parsing of the generic head lives here: no dialect, no authentication.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import unquote_to_bytes
+
+
+def decode_component(raw: str, *, plus: bool = False) -> str:
+    """Percent-decode `raw` (Latin-1 text) to text; undecodable bytes become surrogates."""
+    if plus:
+        raw = raw.replace("+", " ")
+    if "%" not in raw and raw.isascii():
+        return raw
+    data = unquote_to_bytes(raw.encode("latin-1"))
+    return data.decode("utf-8", "surrogateescape")
+
+
+def parse_query(raw: bytes) -> tuple[tuple[str, str], ...]:
+    """Split a query string into decoded pairs, in order; a name without `=` has the value `""`.
+
+    A plus sign means a space, as every S3 client that writes one intends.
+    """
+    if not raw:
+        return ()
+    pairs = []
+    for part in raw.decode("latin-1").split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            pairs.append((decode_component(name, plus=True), decode_component(value, plus=True)))
+    return tuple(pairs)
+
+
+@dataclass(frozen=True, eq=False)
+class RequestHead:
+    """Method, target and fields of one request. `path` and `query` are as on the wire."""
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: dict[str, str]
+    repeated: frozenset[str] = frozenset()
+    scheme: str = "http"
+    client: str = ""
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The decoded query, in order, with repetitions."""
+        return parse_query(self.query)
+
+    @cached_property
+    def params(self) -> dict[str, str]:
+        """The decoded query by name; of a repeated name the first value counts."""
+        params: dict[str, str] = {}
+        for name, value in self.pairs:
+            params.setdefault(name, value)
+        return params
+
+    def header(self, name: str, default: str = "") -> str:
+        return self.headers.get(name, default)
+
+
+def fold_headers(raw: Iterable[tuple[bytes, bytes]]) -> tuple[dict[str, str], frozenset[str]]:
+    """Decode a list of lower-case field names and values; tell which names were repeated."""
+    headers: dict[str, str] = {}
+    repeated: set[str] | None = None
+    for raw_name, raw_value in raw:
+        name = raw_name.decode("latin-1")
+        value = raw_value.decode("latin-1")
+        if name in headers:
+            headers[name] += "," + value
+            if repeated is None:
+                repeated = set()
+            repeated.add(name)
+        else:
+            headers[name] = value
+    return headers, frozenset(repeated) if repeated else frozenset()
