@@ -114,7 +114,13 @@ class RequestExpired(AuthError):
 
 
 class ClockSkewTooLarge(AuthError):
-    """The request's date is too far from the server's clock."""
+    """The request's date is too far from the server's clock; all in seconds."""
+
+    def __init__(self, requested: float, now: float, limit: float) -> None:
+        super().__init__("the difference between the request time and the current one is too large")
+        self.requested = requested
+        self.now = now
+        self.limit = limit
 
 
 class MalformedCredentials(AuthError):
@@ -210,6 +216,15 @@ class PreconditionFailed(AisleError):
     def __init__(self, condition: str) -> None:
         super().__init__(f"the condition {condition} does not hold")
         self.condition = condition
+
+
+class NotModified(AisleError):
+    """A conditional read found nothing newer; not a failure, but it ends the read."""
+
+    def __init__(self, etag: str, mtime: int) -> None:
+        super().__init__("the object has not been modified")
+        self.etag = etag
+        self.mtime = mtime
 
 
 class RangeNotSatisfiable(AisleError):

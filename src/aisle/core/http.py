@@ -9,9 +9,8 @@ Only parsing of the generic head lives here: no dialect, no authentication.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from urllib.parse import unquote_to_bytes
 
 
@@ -36,34 +35,66 @@ def parse_query(raw: bytes) -> tuple[tuple[str, str], ...]:
     for part in raw.decode("latin-1").split("&"):
         if part:
             name, _, value = part.partition("=")
-            pairs.append((decode_component(name, plus=True), decode_component(value, plus=True)))
+            if "%" in part or "+" in part or not part.isascii():
+                name = decode_component(name, plus=True)
+                value = decode_component(value, plus=True)
+            pairs.append((name, value))
     return tuple(pairs)
 
 
-@dataclass(frozen=True, eq=False)
 class RequestHead:
-    """Method, target and fields of one request. `path` and `query` are as on the wire."""
+    """Method, target and fields of one request. `path` and `query` are as on the wire.
 
-    method: str
-    path: bytes
-    query: bytes
-    headers: dict[str, str]
-    repeated: frozenset[str] = frozenset()
-    scheme: str = "http"
-    client: str = ""
+    A value: nobody changes it. Not a frozen dataclass, because one is made for every request and
+    half of them never look at their query.
+    """
 
-    @cached_property
+    __slots__ = (
+        "_pairs",
+        "_params",
+        "client",
+        "headers",
+        "method",
+        "path",
+        "query",
+        "repeated",
+        "scheme",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        path: bytes,
+        query: bytes,
+        headers: dict[str, str],
+        repeated: frozenset[str] = frozenset(),
+        scheme: str = "http",
+        client: str = "",
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.repeated = repeated
+        self.scheme = scheme
+        self.client = client
+        self._pairs: tuple[tuple[str, str], ...] | None = None
+        self._params: dict[str, str] | None = None
+
+    @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The decoded query, in order, with repetitions."""
-        return parse_query(self.query)
+        if self._pairs is None:
+            self._pairs = parse_query(self.query)
+        return self._pairs
 
-    @cached_property
+    @property
     def params(self) -> dict[str, str]:
         """The decoded query by name; of a repeated name the first value counts."""
-        params: dict[str, str] = {}
-        for name, value in self.pairs:
-            params.setdefault(name, value)
-        return params
+        if self._params is None:
+            # From the back, so that the first of a repeated name is what stays.
+            self._params = dict(reversed(self.pairs))
+        return self._params
 
     def header(self, name: str, default: str = "") -> str:
         return self.headers.get(name, default)
@@ -84,3 +115,12 @@ def fold_headers(raw: Iterable[tuple[bytes, bytes]]) -> tuple[dict[str, str], fr
         else:
             headers[name] = value
     return headers, frozenset(repeated) if repeated else frozenset()
+
+
+def field_value(text: str) -> bytes:
+    """Text as a header may carry it: as it is if printable ASCII, else one RFC 2047 word, so that
+    no metadata can break out of its header."""
+    if text.isascii() and text.isprintable():
+        return text.encode("ascii")
+    word = base64.b64encode(text.encode("utf-8", "replace")).decode()
+    return f"=?UTF-8?B?{word}?=".encode()

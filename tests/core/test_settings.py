@@ -1,0 +1,198 @@
+"""The settings table: every row, every kind, AIStore's shape."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aisle.core import features, settings
+from aisle.core.errors import InvalidArgument
+from aisle.core.units import format_size, parse_duration, parse_size
+
+
+@pytest.mark.parametrize("name", list(settings.SETTINGS))
+def test_every_default_is_its_own_canonical_form(name: str) -> None:
+    row = settings.SETTINGS[name]
+    scope = sorted(row.scope, reverse=True)[0]  # cluster, where the default may hold all features
+    assert settings.parse(name, row.default, scope) == row.default
+    assert settings.parse(name, settings.show(row.default), scope) == row.default
+    assert settings.parse(name, settings.to_json(name, row.default), scope) == row.default
+    assert row.help.endswith(".")
+    assert row.description.endswith(settings.NO_EFFECT) is not row.effect
+
+
+def test_the_http_section_reads_as_in_the_s3cmd_guide() -> None:
+    rows = [(r.name, settings.show(r.default)) for r in settings.section("net.http", "cluster")]
+    assert rows == [
+        ("net.http.server_crt", "server.crt"),
+        ("net.http.server_key", "server.key"),
+        ("net.http.write_buffer_size", "65536"),
+        ("net.http.read_buffer_size", "65536"),
+        ("net.http.use_https", "false"),
+        ("net.http.skip_verify", "false"),
+        ("net.http.chunked_transfer", "true"),
+    ]
+    assert all(settings.SETTINGS[name].restart for name, _ in rows)
+
+
+def test_a_section_may_be_one_setting_or_everything() -> None:
+    assert [r.name for r in settings.section("checksum.type", "bucket")] == ["checksum.type"]
+    assert tuple(r.name for r in settings.section("", "bucket")) == settings.names("bucket")
+
+
+@pytest.mark.parametrize("prefix", ["net.http", "nothing", "check"])
+def test_a_section_unknown_to_the_scope_is_refused(prefix: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"bucket props has no setting '{prefix}'"):
+        settings.section(prefix, "bucket")
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "value"),
+    [
+        ("checksum.type", "md5", "md5"),
+        ("checksum.validate_cold_get", "yes", True),
+        ("checksum.validate_cold_get", "0", False),
+        ("mirror.copies", "3", 3),
+        ("ec.objsize_limit", -1, -1),
+        ("lru.dont_evict_time", "1h30m", "1h30m"),
+        ("multipart.min_part_size", " 5MiB ", "5MiB"),
+        ("multipart.min_part_size", 5242880, "5242880"),
+        ("access", "18446744073709551615", (1 << 64) - 1),
+        ("features", "none", 0),
+        ("features", "Streaming-Cold-GET", 1 << 12),
+    ],
+)
+def test_text_and_json_become_canonical(name: str, raw: object, value: settings.Value) -> None:
+    assert settings.parse(name, raw, "bucket") == value
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "problem"),
+    [
+        ("checksum.type", "md4", "expected one of none, xxhash, xxhash2, md5"),
+        ("checksum.type", None, "expected text"),
+        ("checksum.validate_cold_get", "maybe", "expected true or false"),
+        ("checksum.validate_cold_get", 1, "expected true or false"),
+        ("mirror.copies", True, "expected a whole number"),
+        ("mirror.copies", "1_0", "expected a whole number"),
+        ("mirror.copies", "٣", "expected a whole number"),
+        ("mirror.copies", 0, "expected a number from 1 to 32"),
+        ("lru.dont_evict_time", "soon", "expected a duration"),
+        ("multipart.min_part_size", "-1", "expected a size"),
+        ("multipart.min_part_size", True, "expected text"),
+        ("access", "-1", "expected a number from 0"),
+        ("access", str(1 << 64), "expected a number from 0"),
+        ("features", 1.5, "expected feature names"),
+        ("features", "S3-API-via-Root", "cannot be set on a bucket"),
+        ("features", "No-Such", "there is no feature 'No-Such'"),
+        ("net.http.use_https", "true", "bucket props has no setting"),
+    ],
+)
+def test_a_bad_value_is_refused_with_setting_and_problem(
+    name: str, raw: object, problem: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=problem) as caught:
+        settings.parse(name, raw, "bucket")
+    assert caught.value.name == name
+
+
+def test_control_characters_cannot_enter_text() -> None:
+    with pytest.raises(InvalidArgument, match="control characters"):
+        settings.parse("net.http.server_crt", "a\nb", "cluster")
+
+
+def test_nested_json_has_the_shape_of_aistore_and_comes_back() -> None:
+    defaults = settings.cluster_defaults()
+    nested = settings.nest(defaults)
+    assert nested["checksum"]["type"] == "xxhash"
+    assert nested["net"]["http"]["write_buffer_size"] == 65536
+    assert nested["features"] == "8"  # a 64-bit mask is a decimal string
+    raw = settings.flatten(json.loads(json.dumps(nested)))
+    assert settings.changed({}, raw, "cluster") == defaults
+
+
+def test_watermarks_keep_their_order_also_against_the_present_values() -> None:
+    assert settings.changed({}, {"space.lowwm": "80"}, "cluster") == {"space.lowwm": 80}
+    with pytest.raises(InvalidArgument, match=r"space.lowwm \(91\) must not exceed space.highwm"):
+        settings.changed({}, {"space.lowwm": 91}, "cluster")
+    with pytest.raises(InvalidArgument, match=r"space.highwm \(99\) must not exceed"):
+        settings.changed({"space.highwm": 99}, {"space.lowwm": 70}, "cluster")
+
+
+def test_a_new_bucket_takes_a_snapshot_of_the_cluster() -> None:
+    cluster = settings.cluster_defaults() | {"checksum.type": "md5", "features": 8 | 1 << 11}
+    props = settings.bucket_defaults(cluster)
+    assert tuple(props) == settings.names("bucket")
+    assert props["checksum.type"] == "md5"
+    assert props["features"] == 1 << 11  # flags of the cluster alone stay there
+    assert props["lru.enabled"] is False
+    assert settings.bucket_defaults(cluster, remote=True)["lru.enabled"] is True
+
+
+def test_every_feature_name_leads_to_its_bit_and_back() -> None:
+    for feature in features.FEATURES:
+        assert features.parse_features(feature.name) == feature.mask
+        assert features.parse_features(feature.name.lower()) == feature.mask
+        assert features.names_of(feature.mask) == [feature.name]
+        assert features.parse_features([feature.name], bucket=feature.per_bucket) == feature.mask
+    assert len(features.FEATURES) == 28
+    assert features.names_of(features.DEFAULT_MASK) == ["S3-API-via-Root"]
+
+
+def test_features_are_read_in_every_form_aistore_writes() -> None:
+    assert features.parse_features("8") == 8
+    assert features.parse_features("0x8") == 8
+    assert features.parse_features("S3-API-via-Root, Fsync-PUT") == 24
+    assert features.parse_features("S3-API-via-Root Fsync-PUT") == 24
+    assert features.parse_features("Presigned-S3-Req") == 1 << 9
+    assert features.parse_features(str(1 << 63)) == 1 << 63  # unknown bits are kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Disable-Cold-GET,Streaming-Cold-GET",
+        "S3-Reverse-Proxy,S3-Redirect-Rebuild",
+        str(1 << 64),
+        -1,
+        "0xzz",
+    ],
+)
+def test_contradicting_or_impossible_masks_are_refused(text: str | int) -> None:
+    with pytest.raises(InvalidArgument, match="features: "):
+        features.parse_features(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("65536", 65536), ("4MiB", 4 << 20), ("4mb", 4 << 20), ("1.5k", 1536)],
+)
+def test_sizes_are_powers_of_1024(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@given(st.integers(0, (1 << 62)))
+def test_a_formatted_size_reads_back(size: int) -> None:
+    assert parse_size(format_size(size)) == size
+
+
+@pytest.mark.parametrize("text", ["", "MiB", "1 2", "9EiB", "1e3", "-1", "4Mi B"])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a size"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("120m", 7200), ("7d", 604800), ("1h30m", 5400), ("0.5s", 0.5), ("2w", 1209600)],
+)
+def test_durations_are_nanoseconds(text: str, seconds: float) -> None:
+    assert parse_duration(text) == int(seconds * 1e9)
+    assert settings.nanoseconds(text) == int(seconds * 1e9)
+
+
+@pytest.mark.parametrize("text", ["", "7", "d", "1h 2m", "1x", "-1s", "99999w"])
+def test_other_durations_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a duration"):
+        parse_duration(text)
