@@ -66,7 +66,7 @@ class Index(Protocol):
     """Small rows in tables, in byte order of their keys, changed in atomic durable batches.
 
     Tables are named by short ASCII words and exist from their first row on. Keys are 1 to
-    2,048 bytes, values up to 16 MiB.
+    4,096 bytes, values up to 16 MiB; others are a `ValueError`.
     """
 
     async def get(self, table: str, key: bytes) -> bytes | None: ...
@@ -103,7 +103,10 @@ class Index(Protocol):
         ...
 
     def epoch(self) -> int:
-        """A cheap number that differs from an earlier one if any row may have changed since."""
+        """A cheap number that differs from an earlier one if a row may have changed since.
+
+        An engine may be told which tables it has to watch; changes of others then may not show.
+        """
         ...
 
     async def stats(self) -> IndexStats: ...

@@ -1,0 +1,62 @@
+"""What every `Index` engine checks and computes alike: limits of names, keys and values, and the
+bounds of a scan.
+
+Pure functions over values. Breaking a limit is a bug of the caller, so it is a `ValueError` (the
+one exception to "failures are `StoreError`"), raised before anything is queued: a batch that
+cannot be applied must never reach a group that is committed together with other batches.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from aisle.store.base import ABSENT, Change, Check, Put
+
+MAX_KEY: Final = 4096  # an S3 key of 1,024 NULs, escaped, in the key of an upload's row
+MAX_VALUE: Final = 16 << 20
+
+_TABLE: Final = re.compile(r"[a-z_]{1,64}")
+
+
+def check_table(table: str) -> str:
+    """`table` itself. It becomes part of SQL text in some engines, hence the narrow alphabet."""
+    if not _TABLE.fullmatch(table):
+        raise ValueError(f"{table!r} is not a table name")
+    return table
+
+
+def check_limits(changes: Sequence[Change]) -> None:
+    """Raise `ValueError` for a key or value outside of the contract's sizes."""
+    for change in changes:
+        if not 1 <= len(change.key) <= MAX_KEY:
+            raise ValueError(f"a key of {len(change.key)} bytes in table {change.table}")
+        if isinstance(change, Put):
+            value = change.value
+        elif isinstance(change, Check) and change.expected is not ABSENT:
+            assert isinstance(change.expected, bytes)
+            value = change.expected
+        else:
+            continue
+        if len(value) > MAX_VALUE:
+            raise ValueError(f"a value of {len(value)} bytes in table {change.table}")
+
+
+def successor(prefix: bytes) -> bytes | None:
+    """The least key above every key that begins with `prefix`; `None` if there is none."""
+    stem = prefix.rstrip(b"\xff")
+    return stem[:-1] + bytes((stem[-1] + 1,)) if stem else None
+
+
+def bounds(prefix: bytes, after: bytes, *, reverse: bool) -> tuple[bytes, bytes | None]:
+    """A scan as the half-open range `low <= key < high` (`None` is no upper bound).
+
+    `after` is exclusive: the least key above it is `after + b"\\0"`.
+    """
+    low, high = prefix, successor(prefix)
+    if after and reverse:
+        high = after if high is None else min(after, high)
+    elif after:
+        low = max(low, after + b"\0")
+    return low, high
