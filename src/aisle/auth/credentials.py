@@ -1,0 +1,59 @@
+"""Who may sign, and who has: the values that signatures are checked against and result in.
+
+The store of users hands out a `Credential` by access key; nothing here knows where it is kept.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from aisle.auth.payload import Payload
+from aisle.core.errors import AccessDenied
+from aisle.core.http import RequestHead
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An access key of a user. A temporary one has a session token, which must come with it."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    user: str
+    session_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is asking."""
+
+    user: str
+    access_key: str
+    anonymous: bool = False
+
+
+ANONYMOUS: Final = Identity("", "", anonymous=True)
+
+# An unknown or disabled access key is `None`. Called once a request, so it must be quick.
+Lookup = Callable[[str], Credential | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """Who sent the request, how its body is guarded, and the head that is to be acted on.
+
+    `head` is the one that was given, with headers added that its sender had moved to the query.
+    """
+
+    identity: Identity
+    payload: Payload
+    head: RequestHead
+
+
+def check_token(credential: Credential, token: str) -> None:
+    """Raise unless `token` is the session token of `credential`, or both have none."""
+    expected = credential.session_token
+    if not hmac.compare_digest(expected.encode(), token.encode("utf-8", "surrogateescape")):
+        raise AccessDenied("the session token is not the one that belongs to the access key")
