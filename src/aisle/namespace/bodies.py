@@ -1,0 +1,280 @@
+"""Bodies: bytes on their way in and out, hashed once, never held whole.
+
+In: an `Incoming` body is read, hashed and written slice by slice; a small one ends up inline (to
+be committed with its row), a large one in a sealed blob. Nobody can see it yet: whoever called
+commits a row that refers to it, or calls `discard`.
+Out: extents are read one after the other, in slices as large as the worker's budget allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Final, NamedTuple, Protocol
+
+from aisle.core import checksums
+from aisle.core.errors import BlobMissing
+from aisle.namespace.records import Extent, timed_id
+from aisle.namespace.store import Store
+from aisle.store.base import BlobWriter, Change, Delete, Put
+
+# Bodies up to this size are rows: docs/decisions/002 has the measurement.
+INLINE_LIMIT: Final = 64 << 10
+# The digest that each of AIStore's checksum types is: a PUT computes it once, whoever asks.
+DIGEST_OF: Final[Mapping[str, str]] = {
+    "none": "",
+    "xxhash": "XXHASH64",
+    "xxhash2": "XXHASH64",
+    "md5": "MD5",
+    "crc32c": "CRC32C",
+    "sha256": "SHA256",
+    "sha512": "SHA512",
+}
+# What a row of `garbage` names, after its time.
+ROW: Final = b"r"
+BLOB: Final = b"b"
+# Hashing goes to threads of its own, beside the engine's: it would otherwise queue behind fsync.
+_HASHING: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aisle-hash")
+
+
+class Incoming(Protocol):
+    """A request's body as the namespace sees it: decoded bytes, and the client's claims."""
+
+    size: int | None  # bytes announced, if they were
+
+    async def read(self) -> bytes:
+        """The next piece, `b""` at the end. Raises `IncompleteBody` and other `AisleError`s."""
+        ...
+
+    def verify(self, digests: Mapping[str, bytes], size: int) -> None:
+        """Compare with what the client announced; raises `DigestMismatch` and the like.
+
+        Called once, after the end was read and before anything becomes visible.
+        """
+        ...
+
+
+class Stored(NamedTuple):
+    """A body that is safe on disk, or held in `inline` until its row is committed."""
+
+    size: int
+    digests: dict[str, bytes]
+    extents: list[Extent]
+    inline: bytes | None
+
+    def changes(self) -> list[Change]:
+        """What to add to the batch that makes the body visible."""
+        if self.inline is None or not self.extents:
+            return []
+        return [Put("body", self.extents[0].blob, self.inline)]
+
+
+async def ingest(
+    store: Store, incoming: Incoming, *, owner: bytes, algorithms: Iterable[str]
+) -> Stored:
+    """Read a whole body, hashing it by each of `algorithms` (names of `core.checksums`).
+
+    Raises what `incoming` raises and the engine's errors; then nothing is left behind.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    while piece := await incoming.read():
+        pieces.append(piece)
+        size += len(piece)
+        if size > INLINE_LIMIT:
+            return await _ingest_large(store, incoming, pieces, size, owner, tuple(algorithms))
+    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return finish_small(data, incoming, algorithms)
+
+
+def finish_small(data: bytes, incoming: Incoming | None, algorithms: Iterable[str]) -> Stored:
+    """Hash and verify a body that is wholly in memory and small enough to be a row."""
+    digests = {name: checksums.ALGORITHMS[name].compute(data) for name in algorithms}
+    if incoming is not None:
+        incoming.verify(digests, len(data))
+    if not data:
+        return Stored(0, digests, [], None)
+    return Stored(len(data), digests, [Extent(timed_id(), 0, len(data), True)], data)
+
+
+async def _ingest_large(
+    store: Store,
+    incoming: Incoming,
+    pieces: list[bytes],
+    size: int,
+    owner: bytes,
+    algorithms: tuple[str, ...],
+) -> Stored:
+    hashers = {name: checksums.ALGORITHMS[name].new() for name in algorithms}
+    writer = await store.blobs.create(owner, size_hint=incoming.size or 0)
+    running: asyncio.Task[None] | None = None
+    with store.incoming as budget:
+        try:
+            held = size
+            while piece := await incoming.read():
+                pieces.append(piece)
+                held += len(piece)
+                size += len(piece)
+                if held >= budget.slice():
+                    if running is not None:
+                        await running
+                    running = asyncio.create_task(_absorb(writer, hashers, b"".join(pieces)))
+                    pieces, held = [], 0
+            if running is not None:
+                await running
+                running = None
+            await _absorb(writer, hashers, b"".join(pieces))
+            digests = {name: hasher.digest() for name, hasher in hashers.items()}
+            incoming.verify(digests, size)
+            blob = await writer.seal()
+        except BaseException:
+            await _give_up(writer, running)
+            raise
+    return Stored(size, digests, [Extent(blob, 0, size)], None)
+
+
+async def _absorb(writer: BlobWriter, hashers: Mapping[str, checksums.Hasher], data: bytes) -> None:
+    """Hash in a thread beside the write, which the engine does in one of its own."""
+    if not data:
+        return
+    if not hashers:
+        await writer.write(data)
+        return
+    hashing = asyncio.get_running_loop().run_in_executor(_HASHING, _hash, hashers, data)
+    try:
+        await writer.write(data)
+    finally:
+        await hashing
+
+
+def _hash(hashers: Mapping[str, checksums.Hasher], data: bytes) -> None:
+    for hasher in hashers.values():
+        hasher.update(data)
+
+
+async def _give_up(writer: BlobWriter, running: asyncio.Task[None] | None) -> None:
+    if running is not None:
+        with suppress(Exception, asyncio.CancelledError):
+            await running
+    await writer.abort()
+
+
+async def copy_extents(
+    store: Store, extents: Sequence[Extent], *, owner: bytes, small: bytes | None = None
+) -> Stored:
+    """Copy bytes inside the store, without hashing them: to a row if small, else to a blob.
+    `small` are the bytes themselves, if they have been read."""
+    size = sum(extent.length for extent in extents)
+    if size <= INLINE_LIMIT:
+        if small is None:
+            small = b"".join([piece async for piece in read_extents(store, extents, 0, size)])
+        return finish_small(small, None, ())
+    writer = await store.blobs.create(owner, size_hint=size)
+    try:
+        with store.reading():
+            for extent in extents:
+                if extent.inline:
+                    await writer.write(await _inline(store, extent))
+                else:
+                    await writer.copy(extent.blob, extent.offset, extent.length)
+        blob = await writer.seal()
+    except BaseException:
+        await writer.abort()
+        raise
+    return Stored(size, {}, [Extent(blob, 0, size)], None)
+
+
+class Stretch:
+    """A stretch of stored bytes as an `Incoming`, for copies whose digest has to be computed.
+    `small` are all bytes of the source, if they have been read."""
+
+    def __init__(
+        self,
+        store: Store,
+        extents: Sequence[Extent],
+        start: int,
+        length: int,
+        *,
+        small: bytes | None = None,
+    ) -> None:
+        self.size: int | None = length
+        self._small = None if small is None else small[start : start + length]
+        self._pieces = read_extents(store, extents, start, length)
+
+    async def read(self) -> bytes:
+        if self._small is None:
+            return await anext(self._pieces, b"")
+        piece, self._small = self._small, b""
+        return piece
+
+    def verify(self, digests: Mapping[str, bytes], size: int) -> None:
+        if size != self.size:
+            raise BlobMissing("source of a copy", "truncated")
+
+
+async def read_extents(
+    store: Store, extents: Sequence[Extent], start: int, length: int
+) -> AsyncIterator[bytes]:
+    """Yield `length` bytes from `start` of what `extents` make up, in order.
+
+    Raises `BlobMissing` when bytes are not there; what was yielded before is right.
+    """
+    with store.reading(), store.outgoing as budget:
+        for extent, offset, size in _overlaps(extents, start, length):
+            if extent.inline:
+                yield (await _inline(store, extent))[offset : offset + size]
+                continue
+            body = await store.blobs.open(extent.blob, offset, size)
+            try:
+                left = size
+                while left > 0:
+                    piece = await body.read(min(left, budget.slice()))
+                    if not piece:
+                        raise BlobMissing(extent.blob.hex(), "truncated")
+                    left -= len(piece)
+                    yield piece
+            finally:
+                body.close()
+
+
+def _overlaps(
+    extents: Sequence[Extent], start: int, length: int
+) -> Iterable[tuple[Extent, int, int]]:
+    """The extents that hold the range, with the offset inside the blob and the bytes of each."""
+    position, end = 0, start + length
+    for extent in extents:
+        if position >= end:
+            break
+        first = max(start, position)
+        last = min(end, position + extent.length)
+        if first < last:
+            yield extent, extent.offset + first - position, last - first
+        position += extent.length
+
+
+async def _inline(store: Store, extent: Extent) -> bytes:
+    data = await store.index.get("body", extent.blob)
+    if data is None or len(data) < extent.offset + extent.length:
+        raise BlobMissing(extent.blob.hex())
+    return data
+
+
+def release(extents: Sequence[Extent], now: int) -> list[Change]:
+    """The changes that give up bytes once no row refers to them.
+
+    A body that is one row goes at once: a reader fetches it right after the object's row and
+    looks again if it is gone. Everything else waits in `garbage` for running reads to end.
+    """
+    if len(extents) == 1 and extents[0].inline:
+        return [Delete("body", extents[0].blob)]
+    stamp = now.to_bytes(8, "big")
+    return [Put("garbage", stamp + (ROW if e.inline else BLOB) + e.blob, b"") for e in extents]
+
+
+async def discard(store: Store, stored: Stored) -> None:
+    """Drop the bytes of a body whose row was certainly not committed."""
+    for extent in stored.extents:
+        if not extent.inline:
+            await store.blobs.delete(extent.blob)

@@ -1,0 +1,263 @@
+"""Housekeeping: give up what no row refers to any more, and report what is amiss.
+
+Run by one worker at a time, in small steps between requests. Nothing is deleted on suspicion: a
+blob goes when a row of `garbage` says so and no read that may need it is running, or when it is
+older than `space.sweep_age` and its owner's rows do not name it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aisle.core.errors import BlobMissing, StoreError, UploadNotFound, WriteConflict
+from aisle.namespace import uploads
+from aisle.namespace.bodies import BLOB
+from aisle.namespace.records import (
+    Bucket,
+    Completed,
+    Extent,
+    Layout,
+    Object,
+    Part,
+    Reader,
+    Upload,
+    decode,
+    encode,
+    escape_key,
+    unescape_key,
+)
+from aisle.namespace.store import Store
+from aisle.namespace.uploads import UploadRow
+from aisle.store.base import Change, Delete, Put
+
+_log = logging.getLogger("aisle.housekeeping")
+
+SECOND = 1_000_000_000
+STEP = 500
+# A worker that has not announced itself for this long is gone, and its reads with it.
+READER_TIMEOUT = 180 * SECOND
+READER_KEPT = 86_400 * SECOND
+# Parts are given this long before they count as left over from an ended upload.
+PART_GRACE = 3600 * SECOND
+DONE_KEPT = 86_400 * SECOND
+
+
+@dataclass(slots=True)
+class Report:
+    """What one round found and did."""
+
+    garbage: int = 0
+    uploads: int = 0
+    parts: int = 0
+    orphans: int = 0
+    orphan_bytes: int = 0
+    missing: list[str] = field(default_factory=list)
+
+
+async def announce(store: Store, worker: bytes) -> None:
+    """Tell the housekeeper since when this process has been reading, if for long."""
+    oldest, now = store.oldest_read(), store.now()
+    known = await store.index.get("reader", worker)
+    if now - oldest > 30 * SECOND:
+        await store.index.commit(Put("reader", worker, encode(Reader(now, oldest))))
+    elif known is not None:
+        await store.index.commit(Delete("reader", worker))
+
+
+async def collect_garbage(store: Store, *, grace: int) -> int:
+    """Delete blobs given up longer than `grace` ns ago and before every running read."""
+    now = store.now()
+    cutoff = min(now - grace, store.oldest_read())
+    for worker, raw in await store.index.scan("reader", limit=10_000):
+        reader = decode(Reader, raw)
+        if reader.alive > now - READER_TIMEOUT:
+            cutoff = min(cutoff, reader.oldest)
+        elif reader.alive < now - READER_KEPT:
+            await store.index.commit(Delete("reader", worker))
+    count = 0
+    while rows := await store.index.scan("garbage", limit=STEP):
+        due = [key for key, _ in rows if int.from_bytes(key[:8], "big") < cutoff]
+        changes: list[Change] = []
+        for key in due:
+            kind, blob = key[8:9], key[9:]
+            if kind == BLOB:
+                await store.blobs.delete(blob)
+            else:
+                changes.append(Delete("body", blob))
+            changes.append(Delete("garbage", key))
+        if changes:
+            await store.index.commit(*changes)
+        count += len(due)
+        if len(due) < len(rows) or len(rows) < STEP:
+            break
+    return count
+
+
+async def expire_uploads(store: Store) -> int:
+    """Abort uploads older than their bucket's `multipart.expiry` (0: never), and those of buckets
+    that are gone."""
+    expiry: dict[bytes, int] = {}
+    for _, raw in await store.index.scan("bucket", limit=1_000_000):
+        bucket = decode(Bucket, raw)
+        expiry[bucket.id] = await store.duration("multipart.expiry", bucket)
+    now, after, count = store.now(), b"", 0
+    while rows := await store.index.scan("upload", after=after, limit=STEP):
+        after = rows[-1][0]
+        for row_key, raw in rows:
+            record = decode(Upload, raw)
+            age = expiry.get(row_key[:8], PART_GRACE)
+            if age and record.started < now - age:
+                row = UploadRow(row_key, raw, record, unescape_key(row_key[8:-16]))
+                try:
+                    await uploads.abort(store, row)
+                except (UploadNotFound, WriteConflict):
+                    continue  # it has just ended, or is in use after all
+                count += 1
+    return count
+
+
+async def reclaim_parts(store: Store) -> int:
+    """Give up parts that came in while their upload was ending."""
+    live = set[bytes]()
+    after = b""
+    while rows := await store.index.scan("upload", after=after, limit=STEP):
+        after = rows[-1][0]
+        live.update(key[-16:] for key, _ in rows)
+    after, count, now = b"", 0, store.now()
+    while rows := await store.index.scan("part", after=after, limit=1):
+        upload = rows[0][0][:16]
+        after = upload + b"\xff\xff\xff"
+        if upload in live or int.from_bytes(upload[:8], "big") > now - PART_GRACE:
+            continue
+        count += await uploads.discard_parts(store, upload)
+    return count
+
+
+async def forget_completed(store: Store) -> None:
+    """Drop the answers kept for repeated completes."""
+    now, after = store.now(), b""
+    while rows := await store.index.scan("done", after=after, limit=STEP):
+        after = rows[-1][0]
+        old = [key for key, raw in rows if decode(Completed, raw).time < now - DONE_KEPT]
+        if old:
+            await store.index.commit(*(Delete("done", key) for key in old))
+
+
+async def sweep_blobs(store: Store, report: Report, *, min_age: int) -> None:
+    """Delete blobs older than `min_age` ns that no row refers to."""
+    orphans: dict[bytes, int] = {}
+    async for info in store.blobs.scan():
+        if info.age * SECOND < min_age:
+            continue
+        if info.owner is None or not await _referred(store, info.owner, info.blob):
+            orphans[info.blob] = info.size
+        if len(orphans) == STEP:
+            await _delete_orphans(store, report, orphans)
+    await _delete_orphans(store, report, orphans)
+
+
+async def _delete_orphans(store: Store, report: Report, orphans: dict[bytes, int]) -> None:
+    """Delete what is not waiting in `garbage`, and empty `orphans`.
+
+    Looked up now and not when the sweep began: a blob given up in between is in `garbage` since
+    its row went, and running reads may need it for as long as it is there.
+    """
+    after = b""
+    while orphans and (rows := await store.index.scan("garbage", after=after, limit=STEP)):
+        after = rows[-1][0]
+        for key, _ in rows:
+            orphans.pop(key[9:], None)
+    for blob, size in orphans.items():
+        await store.blobs.delete(blob)
+        report.orphans += 1
+        report.orphan_bytes += size
+        _log.info("removed orphan blob %s (%d bytes)", blob.hex(), size)
+    orphans.clear()
+
+
+async def _referred(store: Store, owner: bytes, blob: bytes) -> bool:
+    """True if a row of the owner (bucket id and key) names the blob, or may name it.
+
+    Parts come first: completing an upload moves a blob from them to the object, never back.
+    """
+    scope = owner[:8] + escape_key(owner[8:])
+    for row_key, _ in await store.index.scan("upload", prefix=scope, limit=10_000):
+        for _, part in await store.index.scan("part", prefix=row_key[-16:], limit=10_001):
+            if _names(decode(Part, part).extents, blob):
+                return True
+    raw = await store.index.get("object", owner)
+    if raw is None:
+        return False
+    extents = await _extents(store, decode(Object, raw))
+    return extents is None or _names(extents, blob)
+
+
+def _names(extents: Sequence[Extent], blob: bytes) -> bool:
+    return any(extent.blob == blob and not extent.inline for extent in extents)
+
+
+async def _extents(store: Store, record: Object) -> Sequence[Extent] | None:
+    """The extents of an object; `None` if the row that holds them is missing."""
+    if not record.layout:
+        return record.extents
+    row = await store.index.get("layout", record.layout)
+    return decode(Layout, row).extents if row is not None else None
+
+
+async def find_missing(store: Store, report: Report) -> None:
+    """Report objects whose bytes are not where their rows say; nothing is changed."""
+    after = b""
+    while rows := await store.index.scan("object", after=after, limit=STEP):
+        after = rows[-1][0]
+        for key, raw in rows:
+            lost = await _first_missing(store, decode(Object, raw))
+            if lost and await store.index.get("object", key) == raw:
+                name = key[8:].decode("utf-8", "replace")
+                report.missing.append(name)
+                _log.error("object %r refers to missing bytes %s", name, lost.hex())
+
+
+async def _first_missing(store: Store, record: Object) -> bytes:
+    """The first blob or row of an object that is not there; `b""` if all are."""
+    extents = await _extents(store, record)
+    if extents is None:
+        return record.layout
+    for extent in extents:
+        if not await _present(store, extent):
+            return extent.blob
+    return b""
+
+
+async def _present(store: Store, extent: Extent) -> bool:
+    if extent.inline:
+        return await store.index.get("body", extent.blob) is not None
+    try:
+        body = await store.blobs.open(extent.blob, extent.offset, extent.length)
+    except BlobMissing:
+        return False
+    body.close()
+    return True
+
+
+async def tidy(store: Store) -> Report:
+    """The frequent round: garbage, forgotten uploads, left-over parts."""
+    report = Report()
+    report.garbage = await collect_garbage(store, grace=await store.duration("space.garbage_grace"))
+    report.uploads = await expire_uploads(store)
+    report.parts = await reclaim_parts(store)
+    await forget_completed(store)
+    return report
+
+
+async def sweep(store: Store) -> Report:
+    """The rare round: blobs without rows, and rows without bytes."""
+    report = Report()
+    try:
+        age = await store.duration("space.sweep_age")
+        await sweep_blobs(store, report, min_age=age)
+        await find_missing(store, report)
+    except StoreError as error:
+        _log.warning("the sweep stopped early: %s", error)
+    return report

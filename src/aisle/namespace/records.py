@@ -1,0 +1,248 @@
+"""The rows: the only place that encodes and decodes what the Index holds.
+
+Every row is one version byte and then MessagePack of an array. New fields are added at the end
+with a default, which old and new readers both understand; a change of meaning takes a new version
+byte and an entry in `MIGRATIONS`, which is applied when a row is read.
+
+| table     | key                                         | value       |
+|-----------|---------------------------------------------|-------------|
+| `bucket`  | name NUL provider NUL namespace             | `Bucket`    |
+| `object`  | bucket id (8) + key                         | `Object`    |
+| `layout`  | layout id (16)                              | `Layout`    |
+| `body`    | body id (16)                                | raw bytes   |
+| `upload`  | bucket id (8) + escaped key + NUL + id (16) | `Upload`    |
+| `part`    | upload id (16) + number (2, big endian)     | `Part`      |
+| `done`    | upload id (16)                              | `Completed` |
+| `garbage` | time (8, ns, big endian) + blob             | empty       |
+| `reader`  | worker id                                   | `Reader`    |
+| `config`  | `cluster`                                   | `Config`    |
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from aisle.core.errors import StoreUnavailable
+
+VERSION: Final = 1
+_VERSION_BYTE: Final = bytes([VERSION])
+# Up to this many parts travel in the object's own row; more get a `layout` row, so that a
+# listing never reads the parts of a large upload.
+PARTS_IN_ROW: Final = 4
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """The base of every row."""
+
+
+class Extent(Record, frozen=True, array_like=True):
+    """`length` bytes at `offset` of a blob, or of a row of `body` if `inline`."""
+
+    blob: bytes
+    offset: int
+    length: int
+    inline: bool = False
+
+
+class Bucket(Record, frozen=True, array_like=True):
+    """A bucket. `props` holds only what was set on it, by flat setting name.
+
+    `mark` is set by a running DeleteBucket and cleared by any writer: see `buckets.delete`.
+    """
+
+    id: bytes
+    name: str
+    provider: str
+    namespace: str
+    created: int
+    owner: str
+    location: str
+    props: dict[str, Any]
+    mark: bytes = b""
+
+
+class PartInfo(Record, frozen=True, array_like=True):
+    """One part of a completed upload: its number, size, and base64 checksums by algorithm."""
+
+    number: int
+    size: int
+    checksums: dict[str, str]
+
+
+class Listed(Record, frozen=True, array_like=True):
+    """The leading fields of `Object`: what a listing shows, decoded without the rest."""
+
+    size: int
+    mtime: int
+    etag: str
+    storage_class: str
+    checksums: dict[str, str]
+    checksum_type: str
+
+
+class Object(Record, frozen=True, array_like=True):
+    """The current version of an object.
+
+    `etag` is without quotes; `checksums` are S3's, in base64; `digest` is the bucket's
+    `checksum.type` and its value in hex; `mtime` is in nanoseconds since the epoch.
+    """
+
+    size: int
+    mtime: int
+    etag: str
+    storage_class: str
+    checksums: dict[str, str]
+    checksum_type: str
+    owner: str
+    extents: list[Extent]
+    layout: bytes
+    headers: dict[str, str]
+    meta: dict[str, str]
+    digest: tuple[str, str]
+    parts: list[PartInfo]
+    part_count: int
+    seq: int
+
+
+class Layout(Record, frozen=True, array_like=True):
+    """The extents and parts of an object that has many."""
+
+    extents: list[Extent]
+    parts: list[PartInfo]
+
+
+class Upload(Record, frozen=True, array_like=True):
+    """A multipart upload under way."""
+
+    id: bytes
+    started: int
+    owner: str
+    storage_class: str
+    headers: dict[str, str]
+    meta: dict[str, str]
+    checksum_algorithm: str
+    checksum_type: str
+
+
+class Part(Record, frozen=True, array_like=True):
+    """An uploaded part; `etag` is its MD5 in hex (or opaque, as the bucket says)."""
+
+    number: int
+    size: int
+    mtime: int
+    etag: str
+    checksums: dict[str, str]
+    extents: list[Extent]
+
+
+class Completed(Record, frozen=True, array_like=True):
+    """What a completed upload became, kept for a while so that a retry hears the same."""
+
+    bucket: bytes
+    key: bytes
+    time: int
+    etag: str
+    request: bytes
+    checksums: dict[str, str]
+    checksum_type: str
+
+
+class Reader(Record, frozen=True, array_like=True):
+    """A worker process: when it was last alive, and since when its longest read has run."""
+
+    alive: int
+    oldest: int
+
+
+class Config(Record, frozen=True, array_like=True):
+    """The cluster's settings that differ from the defaults, by flat name."""
+
+    version: int
+    values: dict[str, Any]
+
+
+R = TypeVar("R", bound=Record)
+
+# (record type, version found) -> function from that version's payload to the next version's.
+# A `Listed` is read from an `Object` row, and so goes by that one's entries.
+MIGRATIONS: Final[dict[tuple[type[Record], int], Callable[[bytes], bytes]]] = {}
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_DECODERS: dict[type[Record], Callable[[Any], Any]] = {}
+
+
+def encode(record: Record) -> bytes:
+    return _VERSION_BYTE + _encode(record)
+
+
+def decoder(kind: type[R]) -> Callable[[Any], R]:
+    """A function from the payload after the version byte to a record."""
+    found = _DECODERS.get(kind)
+    if found is None:
+        found = _DECODERS[kind] = msgspec.msgpack.Decoder(kind).decode
+    return found
+
+
+def decode(kind: type[R], row: bytes) -> R:
+    """The record in `row`, brought up to this version. Raises `StoreUnavailable` if it cannot."""
+    if row[:1] != _VERSION_BYTE:
+        row = _migrate(kind, row)
+    try:
+        return decoder(kind)(memoryview(row)[1:])
+    except msgspec.MsgspecError as error:
+        raise StoreUnavailable(f"a {kind.__name__} row cannot be read: {error}") from error
+
+
+def _migrate(kind: type[Record], row: bytes) -> bytes:
+    written = Object if kind is Listed else kind
+    version, payload = (row[0], row[1:]) if row else (0, b"")
+    if version > VERSION:
+        raise StoreUnavailable(
+            f"a {kind.__name__} row has version {version}; this release reads up to {VERSION}"
+        )
+    while version < VERSION:
+        step = MIGRATIONS.get((written, version))
+        if step is None:
+            raise StoreUnavailable(f"a {kind.__name__} row has the unknown version {version}")
+        payload, version = step(payload), version + 1
+    return _VERSION_BYTE + payload
+
+
+# --- keys -----------------------------------------------------------------------------------
+
+
+def bucket_key(name: str, provider: str, namespace: str) -> bytes:
+    # A name that somebody asks for may hold any bytes, as surrogates: it is not found.
+    return f"{name}\0{provider}\0{namespace}".encode("utf-8", "surrogateescape")
+
+
+def escape_key(key: bytes) -> bytes:
+    """`key` and a terminator, such that escaped keys sort as the keys do, whatever follows.
+
+    NUL becomes NUL 0xFF and the end is one NUL (the tuple encoding of FoundationDB): ids that
+    follow start with the high byte of a time, which is never 0xFF.
+    """
+    return key.replace(b"\0", b"\0\xff") + b"\0"
+
+
+def unescape_key(escaped: bytes) -> bytes:
+    """The key of what `escape_key` made, terminator included."""
+    return escaped[:-1].replace(b"\0\xff", b"\0")
+
+
+def upload_key(bucket: bytes, key: bytes, upload: bytes) -> bytes:
+    return bucket + escape_key(key) + upload
+
+
+def part_key(upload: bytes, number: int) -> bytes:
+    return upload + number.to_bytes(2, "big")
+
+
+def timed_id() -> bytes:
+    """16 bytes that sort by time of making, so that rows made together lie together."""
+    return time.time_ns().to_bytes(8, "big") + os.urandom(8)

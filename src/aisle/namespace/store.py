@@ -1,0 +1,148 @@
+"""The store as the namespace holds it: the two ports, the settings in force, the clock.
+
+One `Store` lives in each worker process. It keeps no truth of its own: what it caches (bucket
+rows, the cluster's settings) is read again whenever the Index says that anything may have changed.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
+from typing import Final, NamedTuple
+
+from aisle.core import budget, settings
+from aisle.core.errors import RowChanged, StoreUnavailable
+from aisle.core.names import BucketName
+from aisle.namespace.records import Bucket, Config, decode, encode
+from aisle.store.base import ABSENT, Blobs, Check, Index, Put
+
+CONFIG_KEY: Final = b"cluster"
+# A read looks up the rows that name its bytes a little before it announces itself.
+LOOKUP: Final = 10_000_000_000
+RETRIES: Final = 64
+NEW_KEYS: Final = 8
+
+
+class BucketRow(NamedTuple):
+    """A bucket, the row it was read from, and that row's key: what a `Check` needs."""
+
+    key: bytes
+    raw: bytes
+    record: Bucket
+
+    @property
+    def name(self) -> BucketName:
+        return BucketName(self.record.name, self.record.provider, self.record.namespace)
+
+    @property
+    def check(self) -> Check:
+        return Check("bucket", self.key, self.raw)
+
+
+class Store:
+    """The ports and everything that is shared by the operations of one process."""
+
+    def __init__(
+        self,
+        index: Index,
+        blobs: Blobs,
+        *,
+        now: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.index = index
+        self.blobs = blobs
+        self.now = now
+        self.outgoing = budget.reading()
+        self.incoming = budget.writing()
+        self._reads: dict[int, int] = {}  # running reads of blobs: token -> time of their start
+        self._tokens = count()
+        self._new_keys = 0  # writes in a row that found no old row
+        self._defaults: Mapping[str, settings.Value] = settings.cluster_defaults()
+        self._config = Config(0, {})
+        self._config_epoch: int | None = None
+        self.bucket_cache: dict[bytes, tuple[int, BucketRow]] = {}
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Announce a read of blobs: what it may need is not deleted before it has ended."""
+        token = next(self._tokens)
+        self._reads[token] = self.now() - LOOKUP
+        try:
+            yield
+        finally:
+            del self._reads[token]
+
+    @property
+    def expects_new_keys(self) -> bool:
+        """True if the last writes of this process were all to new keys. A write may then guess
+        that there is no old row rather than read it: a wrong guess costs one failed check."""
+        return self._new_keys >= NEW_KEYS
+
+    def note_put(self, *, new: bool) -> None:
+        self._new_keys = self._new_keys + 1 if new else 0
+
+    def oldest_read(self) -> int:
+        """Before when the longest running read of this process began; now if there is none."""
+        return min(self._reads.values(), default=self.now())
+
+    async def config(self) -> Config:
+        """The cluster's settings that differ from the defaults."""
+        epoch = self.index.epoch()
+        if epoch != self._config_epoch:
+            row = await self.index.get("config", CONFIG_KEY)
+            self._config = decode(Config, row) if row else Config(0, {})
+            self._config_epoch = epoch
+        return self._config
+
+    async def setting(self, name: str, bucket: Bucket | None = None) -> settings.Value:
+        """The value in force: the bucket's own, else the cluster's, else the default."""
+        if bucket is not None and name in bucket.props:
+            own: settings.Value = bucket.props[name]
+            return own
+        values: Mapping[str, settings.Value] = (await self.config()).values
+        return values[name] if name in values else self._defaults[name]
+
+    async def text(self, name: str, bucket: Bucket | None = None) -> str:
+        """A setting that is a word."""
+        return str(await self.setting(name, bucket))
+
+    async def duration(self, name: str, bucket: Bucket | None = None) -> int:
+        """A duration setting in nanoseconds."""
+        return settings.nanoseconds(await self.setting(name, bucket))
+
+    async def size(self, name: str, bucket: Bucket | None = None) -> int:
+        """A size setting in bytes."""
+        return settings.size_of(await self.setting(name, bucket))
+
+    async def change_config(
+        self, values: Mapping[str, settings.Value], *, reset: bool = False
+    ) -> Config:
+        """Set cluster settings (already parsed and validated); with `reset` drop all others."""
+        for _ in range(RETRIES):
+            row = await self.index.get("config", CONFIG_KEY)
+            old = decode(Config, row) if row else Config(0, {})
+            kept = {} if reset else old.values
+            new = Config(old.version + 1, {**kept, **values})
+            check = Check("config", CONFIG_KEY, row if row is not None else ABSENT)
+            try:
+                await self.index.commit(check, Put("config", CONFIG_KEY, encode(new)))
+            except RowChanged:
+                continue
+            self._config_epoch = None
+            return new
+        raise StoreUnavailable("the cluster configuration is being changed by too many writers")
+
+
+async def store_id(index: Index) -> str:
+    """The identity of this store, made once: mountpaths carry it, so that disks are not mixed."""
+    row = await index.get("config", b"store")
+    if row is None:
+        fresh = uuid.uuid4().hex.encode()
+        with suppress(RowChanged):
+            await index.commit(Check("config", b"store", ABSENT), Put("config", b"store", fresh))
+        row = await index.get("config", b"store")
+        assert row is not None
+    return row.decode()
