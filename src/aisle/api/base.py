@@ -1,0 +1,118 @@
+"""What the dialects share: a request in context, a response as a value, the services they use.
+
+A handler is `async def get_object(svc: Service, ctx: Context) -> Response`. It parses what its
+operation needs from `ctx`, calls the namespace, and returns a value; bytes move in `app`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from aisle.auth.credentials import Credential, Identity
+from aisle.auth.payload import Payload
+from aisle.core.http import RequestHead
+from aisle.namespace.store import Store
+
+# x-amz-id-2 and HostId: for Amazon a second request id, here always the same.
+HOST_ID: Final = b"YWlzbGU="
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class RequestBody(Protocol):
+    """The raw body of a request, as it comes from the wire; `count` bytes have come so far."""
+
+    count: int
+
+    async def read(self) -> bytes:
+        """The next piece, `b""` at the end. Raises `IncompleteBody` if the client went away or
+        sent another number of bytes than it announced."""
+        ...
+
+
+@dataclass(slots=True)
+class Response:
+    """Status, headers and body. A streamed body must come with its `length`."""
+
+    status: int = 200
+    headers: Headers = field(default_factory=list)
+    body: bytes | AsyncIterator[bytes] = b""
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The user that owns what the root credential makes, until there are more users."""
+
+    id: str
+    name: str
+
+
+@dataclass(slots=True)
+class Service:
+    """What the handlers of one process work with."""
+
+    store: Store
+    lookup: Callable[[str], Credential | None]
+    auth_enabled: bool
+    owner: Account
+    region: str
+    domains: tuple[str, ...]
+    root_api: bool = True  # the S3 API answers at the root too: feature S3-API-via-Root
+    ready: Callable[[], bool] = lambda: True
+
+
+@dataclass(slots=True)
+class Context:
+    """One request on its way: what is known of it grows from parsing to the handler."""
+
+    head: RequestHead
+    body: RequestBody
+    request_id: str
+    operation: str = "-"
+    identity: Identity | None = None
+    payload: Payload | None = None
+    bucket: str = ""
+    key: str = ""
+    resource: str = ""  # the path as errors name it
+
+    @property
+    def known_payload(self) -> Payload:
+        """How the body is guarded: known once the request is authenticated."""
+        assert self.payload is not None
+        return self.payload
+
+    @property
+    def anonymous(self) -> bool:
+        return self.identity is None or self.identity.anonymous
+
+
+Handler = Callable[[Service, Context], Awaitable[Response]]
+
+
+def virtual_bucket(head: RequestHead, domains: tuple[str, ...]) -> tuple[str, bool] | None:
+    """The bucket that the Host header names in front of one of `domains`, if it does, and
+    whether that domain serves S3 under `/s3` (its entry then ends so) rather than at the root."""
+    host = head.headers.get("host", "").lower()
+    colon = host.rfind(":")
+    if colon > host.rfind("]"):
+        host = host[:colon]
+    for domain in domains:
+        name, _, mount = domain.partition("/")
+        if host.endswith(name) and host[: -len(name)].endswith("."):
+            return host[: -len(name) - 1], bool(mount)
+    return None
+
+
+async def read_all(body: RequestBody, limit: int) -> bytes | None:
+    """A body that must be small, whole; `None` if it has more than `limit` bytes."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := await body.read():
+        size += len(piece)
+        if size > limit:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)

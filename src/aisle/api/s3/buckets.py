@@ -1,0 +1,125 @@
+"""Handlers of buckets: ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from aisle.api.base import Context, Response, Service
+from aisle.api.s3 import headers as h
+from aisle.api.s3.common import XML, integer, open_bucket, owner
+from aisle.api.s3.errors import S3Error
+from aisle.api.s3.incoming import read_document
+from aisle.api.s3.xml import DECLARATION, XMLNS, MalformedXML, document, element, escape, parse
+from aisle.core import settings
+from aisle.core.dates import iso_date
+from aisle.core.errors import InvalidArgument
+from aisle.core.names import BucketName, check_s3_bucket_name
+from aisle.namespace import buckets, uploads
+from aisle.namespace.listing import decode_token, encode_token
+
+_REGION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+_DOCUMENT_LIMIT: Final = 64 << 10
+MAX_BUCKETS: Final = 10_000
+
+
+async def list_buckets(svc: Service, ctx: Context) -> Response:
+    params = ctx.head.params
+    limit = integer(params.get("max-buckets", ""), "max-buckets", MAX_BUCKETS)
+    if not 1 <= limit <= MAX_BUCKETS:
+        raise InvalidArgument(
+            f"max-buckets must be between 1 and {MAX_BUCKETS}",
+            name="max-buckets",
+            value=str(limit),
+        )
+    prefix = params.get("prefix", "")
+    token = params.get("continuation-token", "")
+    after = decode_token(token)[0] if token else b""
+    region = params.get("bucket-region", "")
+    rows = await buckets.list_all(svc.store, prefix=prefix, after=after, limit=limit + 1)
+    page = rows[:limit]
+    items = []
+    for row in page:
+        record = row.record
+        where = record.location or svc.region
+        if region and where != region:
+            continue
+        items.append(
+            "<Bucket>"
+            + element("Name", record.name)
+            + element("CreationDate", iso_date(record.created // h.SECOND))
+            + element("BucketRegion", where)
+            + element("String", f"Provider: {record.provider}")
+            + "</Bucket>"
+        )
+    parts = [owner(svc), f"<Buckets>{''.join(items)}</Buckets>"]
+    if prefix:
+        parts.append(element("Prefix", prefix))
+    if len(rows) > limit:
+        parts.append(element("ContinuationToken", encode_token(page[-1].key, is_prefix=False)))
+    return Response(200, XML, document("ListAllMyBucketsResult", *parts))
+
+
+async def create_bucket(svc: Service, ctx: Context) -> Response:
+    head = ctx.head
+    check_s3_bucket_name(ctx.bucket)
+    h.refuse_unsupported(head)
+    if head.header("x-amz-bucket-object-lock-enabled").lower() == "true":
+        raise S3Error("NotImplemented", Header="x-amz-bucket-object-lock-enabled")
+    location = ""
+    if head.header("content-length", "0") != "0" or "transfer-encoding" in head.headers:
+        body = await read_document(head, ctx.known_payload, ctx.body, _DOCUMENT_LIMIT)
+        location = _location(body)
+    values = (await svc.store.config()).values
+    await buckets.create(
+        svc.store,
+        BucketName(ctx.bucket),
+        owner=svc.owner.id,
+        location=location,
+        props=settings.bucket_defaults(values),
+    )
+    return Response(200, [(b"location", f"/{ctx.bucket}".encode())])
+
+
+def _location(body: bytes) -> str:
+    """The LocationConstraint of a CreateBucketConfiguration; `""` is us-east-1."""
+    if not body:
+        return ""
+    tree = parse(body, "CreateBucketConfiguration")
+    for child in tree.children:
+        if child.name in ("Location", "Bucket", "Tags") and (child.children or child.text.strip()):
+            raise S3Error("NotImplemented", Element=child.name)
+        if child.name not in ("LocationConstraint", "Location", "Bucket", "Tags"):
+            raise MalformedXML(f"{child.name} is not known here")
+    location = tree.value("LocationConstraint").strip()
+    if location and _REGION.fullmatch(location) is None:
+        raise S3Error("InvalidLocationConstraint", LocationConstraint=location)
+    return "" if location == "us-east-1" else location
+
+
+async def head_bucket(svc: Service, ctx: Context) -> Response:
+    row = await open_bucket(svc, ctx)
+    region = row.record.location or svc.region
+    return Response(
+        200,
+        [
+            (b"x-amz-bucket-region", region.encode()),
+            (b"x-amz-access-point-alias", b"false"),
+            (b"content-type", b"application/xml"),
+        ],
+    )
+
+
+async def delete_bucket(svc: Service, ctx: Context) -> Response:
+    row = await open_bucket(svc, ctx)
+    await buckets.delete(svc.store, row.name)
+    await uploads.discard_all(svc.store, row.record.id)
+    return Response(204)
+
+
+async def get_bucket_location(svc: Service, ctx: Context) -> Response:
+    row = await open_bucket(svc, ctx)
+    location = row.record.location
+    root = f'<LocationConstraint xmlns="{XMLNS}"'
+    body = f"{root}>{escape(location)}</LocationConstraint>" if location else f"{root}/>"
+    return Response(200, XML, f"{DECLARATION}{body}".encode())

@@ -1,0 +1,74 @@
+"""Handler of DeleteObjects: many keys in one request, each with an outcome of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aisle.api.base import Context, Response, Service
+from aisle.api.s3 import headers as h
+from aisle.api.s3.common import XML, bare, open_bucket
+from aisle.api.s3.errors import S3Error, tell
+from aisle.api.s3.incoming import read_document
+from aisle.api.s3.xml import Element, MalformedXML, document, element, parse
+from aisle.core import checksums
+from aisle.core.errors import AisleError, ObjectNotFound, VersionNotFound
+from aisle.core.names import encode_key
+from aisle.namespace import objects
+from aisle.namespace.store import BucketRow
+
+MAX_KEYS: Final = 1000
+# 1,000 keys of 1,024 bytes, escaped, with conditions.
+_DOCUMENT_LIMIT: Final = 8 << 20
+# Deletes that wait for the same group commit rather than for each other.
+_TOGETHER: Final = 64
+
+
+async def delete_objects(svc: Service, ctx: Context) -> Response:
+    head = ctx.head
+    bucket = await open_bucket(svc, ctx)
+    names = head.headers.keys()
+    if names.isdisjoint(("content-md5", "x-amz-trailer", *checksums.BY_HEADER)):
+        raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5")
+    body = await read_document(head, ctx.known_payload, ctx.body, _DOCUMENT_LIMIT)
+    tree = parse(body, "Delete")
+    entries = list(tree.all("Object"))
+    if not 1 <= len(entries) <= MAX_KEYS:
+        raise MalformedXML(f"{len(entries)} objects, 1 to {MAX_KEYS} are allowed")
+    for entry in entries:
+        if entry.first("Key") is None or not entry.value("Key"):
+            raise MalformedXML("an Object without a Key")
+    quiet = tree.value("Quiet").strip().lower() == "true"
+    parts: list[str] = []
+    for start in range(0, len(entries), _TOGETHER):
+        chunk = entries[start : start + _TOGETHER]
+        outcomes = await asyncio.gather(*(_delete_one(svc, bucket, entry) for entry in chunk))
+        parts += [told for failed, told in outcomes if failed or not quiet]
+    return Response(200, XML, document("DeleteResult", *parts))
+
+
+async def _delete_one(svc: Service, bucket: BucketRow, entry: Element) -> tuple[bool, str]:
+    """Delete one key; returns whether that failed, and how the reply tells it."""
+    key, version = entry.value("Key"), entry.value("VersionId")
+    try:
+        if version not in ("", "null"):
+            raise VersionNotFound(bucket.record.name, key, version)
+        conditions = h.delete_condition(
+            bare(entry.value("ETag")), entry.value("Size"), entry.value("LastModifiedTime")
+        )
+        try:
+            await objects.delete(svc.store, bucket, encode_key(key), conditions=conditions)
+        except ObjectNotFound:
+            raise S3Error("NoSuchKey", Key=key) from None
+    except AisleError as error:
+        told = tell(error)
+        return True, (
+            "<Error>"
+            + element("Key", key)
+            + (element("VersionId", version) if version else "")
+            + element("Code", told.code)
+            + element("Message", told.message)
+            + "</Error>"
+        )
+    identity = element("Key", key) + (element("VersionId", version) if version else "")
+    return False, f"<Deleted>{identity}</Deleted>"

@@ -1,0 +1,131 @@
+"""The S3 pipeline: parse the target, route, authenticate, authorise, call the handler.
+
+`handle` raises what happened; `tell` turns it into S3's reply. Nothing about buckets, keys or
+conditions is answered before the caller is known and allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from aisle.api.base import HOST_ID, Context, Handler, Response, Service, virtual_bucket
+from aisle.api.s3 import buckets, copies, deletes, errors, lists, multipart, objects
+from aisle.api.s3 import headers as h
+from aisle.api.s3.errors import S3Error, Told
+from aisle.api.s3.operations import Level, select
+from aisle.auth.authenticate import authenticate
+from aisle.auth.credentials import Identity
+from aisle.auth.payload import unchecked_payload
+from aisle.core.dates import http_date
+from aisle.core.errors import AccessDenied, AisleError, NotModified
+from aisle.core.http import RequestHead, decode_component
+
+MOUNT: Final = b"/s3"
+# Who asks when authentication is off: anybody, who may do everything, with or without a signature.
+OPEN: Final = Identity("root", "", anonymous=False)
+UNSIGNED: Final = Identity("root", "", anonymous=True)
+SIGNATURES: Final = frozenset({"X-Amz-Signature", "Signature"})
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "ListBuckets": buckets.list_buckets,
+    "CreateBucket": buckets.create_bucket,
+    "HeadBucket": buckets.head_bucket,
+    "DeleteBucket": buckets.delete_bucket,
+    "GetBucketLocation": buckets.get_bucket_location,
+    "ListObjects": lists.list_objects,
+    "ListObjectsV2": lists.list_objects_v2,
+    "ListMultipartUploads": lists.list_multipart_uploads,
+    "DeleteObjects": deletes.delete_objects,
+    "PutObject": objects.put_object,
+    "CopyObject": copies.copy_object,
+    "GetObject": objects.get_object,
+    "HeadObject": objects.head_object,
+    "DeleteObject": objects.delete_object,
+    "GetObjectAttributes": objects.get_object_attributes,
+    "CreateMultipartUpload": multipart.create_multipart_upload,
+    "UploadPart": multipart.upload_part,
+    "UploadPartCopy": copies.upload_part_copy,
+    "ListParts": multipart.list_parts,
+    "CompleteMultipartUpload": multipart.complete_multipart_upload,
+    "AbortMultipartUpload": multipart.abort_multipart_upload,
+}
+
+
+async def handle(svc: Service, ctx: Context) -> Response:
+    """Answer one request. Raises `AisleError`s."""
+    head = ctx.head
+    if not (svc.root_api or is_mounted(head)):
+        raise S3Error("InvalidURI", "The S3 API answers under /s3 only on this cluster.")
+    raw_bucket, raw_key = split_target(head, svc.domains)
+    ctx.bucket = decode_component(raw_bucket)
+    ctx.key = decode_component(raw_key)
+    level: Level = "object" if raw_key else "bucket" if raw_bucket else "service"
+    ctx.resource = f"/{ctx.bucket}/{ctx.key}" if raw_key else f"/{ctx.bucket}"
+    if svc.auth_enabled:
+        target = (raw_bucket, raw_key)
+        known = authenticate(head, svc.lookup, now=svc.store.now() / 1e9, target=target)
+        head = ctx.head = known.head
+        ctx.identity, ctx.payload = known.identity, known.payload
+        if known.identity.anonymous:
+            raise AccessDenied("anonymous requests are not allowed")
+    else:
+        signed = "authorization" in head.headers or not SIGNATURES.isdisjoint(head.params)
+        ctx.identity, ctx.payload = OPEN if signed else UNSIGNED, unchecked_payload(head)
+    selector, name = select(head, level)
+    if not name:
+        raise S3Error("MethodNotAllowed", Method=head.method, ResourceType=selector or level)
+    ctx.operation = name
+    handler = HANDLERS.get(name)
+    if handler is None:
+        raise S3Error("NotImplemented", Operation=name)
+    return await handler(svc, ctx)
+
+
+def is_mounted(head: RequestHead) -> bool:
+    return head.path == MOUNT or head.path.startswith(b"/s3/")
+
+
+def split_target(head: RequestHead, domains: tuple[str, ...]) -> tuple[str, str]:
+    """The bucket and key of a request, still percent-encoded; `""` for what is not named.
+
+    Virtual-hosted: the bucket is what the host has in front of one of `domains`. Path-style: it is
+    the first segment after the mount (`/s3`, or nothing). Neither is ever normalised.
+    """
+    path = head.path
+    virtual = virtual_bucket(head, domains)
+    mounted = is_mounted(head)
+    if virtual is not None:
+        bucket, under_mount = virtual
+        key = path[len(MOUNT) :] if mounted and under_mount else path
+        return bucket, key[1:].decode("latin-1")
+    if mounted:
+        path = path[len(MOUNT) :]
+    first, _, rest = path[1:].partition(b"/")
+    return first.decode("latin-1"), rest.decode("latin-1")
+
+
+def tell(ctx: Context, error: AisleError) -> Response:
+    """The reply that tells an error. HEAD gets no body, a 304 neither."""
+    if isinstance(error, NotModified):
+        return Response(
+            304,
+            [
+                (b"etag", b'"%b"' % error.etag.encode()),
+                (b"last-modified", http_date(error.mtime // h.SECOND)),
+            ],
+        )
+    told: Told = errors.tell(error)
+    headers = [(b"content-type", b"application/xml"), (b"x-content-type-options", b"nosniff")]
+    if told.code == "InvalidRange":
+        headers.append((b"content-range", f"bytes */{told.details['ActualObjectSize']}".encode()))
+    if told.status == 503:
+        headers.append((b"retry-after", b"1"))
+    if told.code == "MethodNotAllowed":
+        headers.append((b"allow", b"GET, HEAD, PUT, POST, DELETE"))
+    if ctx.head.method == "HEAD":
+        return Response(told.status, headers)
+    body = errors.render(
+        told, resource=ctx.resource, request_id=ctx.request_id, host_id=HOST_ID.decode()
+    )
+    return Response(told.status, headers, body)

@@ -1,0 +1,283 @@
+"""Headers of objects: from requests into values, and from records into replies.
+
+Everything that PutObject, CopyObject, CreateMultipartUpload, GetObject and HeadObject share in
+their headers. Pure functions; names are those of the S3 API reference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from aisle.api.base import Headers
+from aisle.api.s3.errors import S3Error
+from aisle.core import checksums
+from aisle.core.dates import http_date
+from aisle.core.errors import AccessDenied, InvalidArgument, InvalidRequest
+from aisle.core.http import RequestHead, field_value
+from aisle.namespace.conditions import UNCONDITIONAL, ReadConditions, WriteConditions
+from aisle.namespace.objects import Description
+from aisle.namespace.records import Bucket, Object
+
+SECOND: Final = 1_000_000_000
+META_PREFIX: Final = "x-amz-meta-"
+META_LIMIT: Final = 2048
+DEFAULT_TYPE: Final = "binary/octet-stream"
+SYSTEM_HEADERS: Final[tuple[str, ...]] = (
+    "content-type",
+    "content-encoding",
+    "content-language",
+    "content-disposition",
+    "cache-control",
+    "expires",
+)
+STORAGE_CLASSES: Final = frozenset(
+    {
+        "STANDARD",
+        "REDUCED_REDUNDANCY",
+        "STANDARD_IA",
+        "ONEZONE_IA",
+        "INTELLIGENT_TIERING",
+        "GLACIER",
+        "DEEP_ARCHIVE",
+        "OUTPOSTS",
+        "GLACIER_IR",
+        "SNOW",
+        "EXPRESS_ONEZONE",
+        "FSX_OPENZFS",
+        "FSX_ONTAP",
+    }
+)
+# Canned ACLs that say what is so anyway: the owner has everything, nobody else anything.
+OWNER_ACLS: Final = frozenset({"", "private", "bucket-owner-full-control", "bucket-owner-read"})
+OTHER_ACLS: Final = frozenset(
+    {
+        "public-read",
+        "public-read-write",
+        "authenticated-read",
+        "aws-exec-read",
+        "log-delivery-write",
+    }
+)
+# Headers that ask for something this release does not do. To pass over them would be to lie.
+REFUSED: Final = (
+    "x-amz-server-side-encryption",
+    "x-amz-copy-source-server-side-encryption",
+    "x-amz-object-lock-",
+    "x-amz-tagging",
+    "x-amz-website-redirect-location",
+    "x-amz-write-offset-bytes",
+)
+RESPONSE_OVERRIDES: Final = {
+    "response-content-type": b"content-type",
+    "response-content-language": b"content-language",
+    "response-expires": b"expires",
+    "response-cache-control": b"cache-control",
+    "response-content-disposition": b"content-disposition",
+    "response-content-encoding": b"content-encoding",
+}
+_ENCODED_WORD: Final = re.compile(r"=\?[A-Za-z0-9_-]{1,20}\?[BbQq]\?[^? ]{0,4096}\?=")
+
+
+def refuse_unsupported(head: RequestHead) -> None:
+    """Raise `NotImplemented` or `AccessControlListNotSupported` for what cannot be honoured."""
+    for name in head.headers:
+        if not name.startswith("x-amz-"):
+            continue
+        if name.startswith(REFUSED) and name != "x-amz-tagging-directive":
+            raise S3Error("NotImplemented", Header=name)
+        if name.startswith("x-amz-grant-"):
+            raise S3Error("AccessControlListNotSupported")
+    acl = head.header("x-amz-acl")
+    if acl not in OWNER_ACLS:
+        if acl not in OTHER_ACLS:
+            raise InvalidArgument("Argument must be a canned ACL", name="x-amz-acl", value=acl)
+        raise S3Error("AccessControlListNotSupported")
+
+
+def check_owner(head: RequestHead, bucket: Bucket, header: str = "expected-bucket-owner") -> None:
+    """Raise `AccessDenied` if the client expects another owner of the bucket."""
+    expected = head.headers.get(f"x-amz-{header}")
+    if expected is not None and expected != bucket.owner:
+        raise AccessDenied("the bucket has another owner")
+
+
+def description(head: RequestHead, *, owner: str, checksum: str) -> Description:
+    """What a request says of the object it writes."""
+    headers = {name: head.headers[name] for name in SYSTEM_HEADERS if name in head.headers}
+    encoding = headers.get("content-encoding")
+    if encoding is not None:
+        # aws-chunked is how the body travels, not what the object is.
+        kept = [part.strip() for part in encoding.split(",") if part.strip() != "aws-chunked"]
+        headers.pop("content-encoding")
+        if any(kept):
+            headers["content-encoding"] = ",".join(kept)
+    return Description(
+        headers=headers,
+        meta=user_metadata(head),
+        storage_class=storage_class(head),
+        owner=owner,
+        checksum_algorithm=checksum,
+    )
+
+
+def storage_class(head: RequestHead) -> str:
+    value = head.header("x-amz-storage-class") or "STANDARD"
+    if value not in STORAGE_CLASSES:
+        raise S3Error("InvalidStorageClass", StorageClassRequested=value)
+    return value
+
+
+def user_metadata(head: RequestHead) -> dict[str, str]:
+    """User metadata by lower-case name, without the prefix; up to 2 KiB in UTF-8."""
+    meta: dict[str, str] = {}
+    size = 0
+    for name, value in head.headers.items():
+        if name.startswith(META_PREFIX):
+            text = _read_text(value)
+            meta[name[len(META_PREFIX) :]] = text
+            size += len(name) - len(META_PREFIX) + len(text.encode("utf-8", "surrogateescape"))
+    if size > META_LIMIT:
+        raise S3Error("MetadataTooLarge", Size=size, MaxSizeAllowed=META_LIMIT)
+    return meta
+
+
+def _read_text(value: str) -> str:
+    """A metadata value: RFC 2047 words are decoded, other bytes are Latin-1.
+
+    That is what S3 does (user guide, "User-defined object metadata", has the example).
+    """
+    if "=?" in value and _ENCODED_WORD.search(value):
+        try:
+            return str(make_header(decode_header(value)))
+        except (HeaderParseError, LookupError, ValueError):
+            return value
+    return value
+
+
+def read_conditions(head: RequestHead, prefix: str = "") -> ReadConditions | None:
+    """The conditions of a read, or with `prefix` those on the source of a copy."""
+    headers = head.headers
+    match = headers.get(f"{prefix}if-match", "")
+    none_match = headers.get(f"{prefix}if-none-match", "")
+    modified = headers.get(f"{prefix}if-modified-since")
+    unmodified = headers.get(f"{prefix}if-unmodified-since")
+    if not (match or none_match or modified or unmodified):
+        return None
+    return ReadConditions(match, none_match, _seconds(modified), _seconds(unmodified))
+
+
+def _seconds(date: str | None) -> int | None:
+    """An HTTP date in seconds; one that cannot be read counts as absent (RFC 9110, 13.1.3)."""
+    if not date:
+        return None
+    try:
+        return int(parsedate_to_datetime(date[:64]).timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
+def write_conditions(head: RequestHead) -> WriteConditions:
+    headers = head.headers
+    match, none_match = headers.get("if-match", ""), headers.get("if-none-match", "")
+    if not (match or none_match):
+        return UNCONDITIONAL
+    if none_match and none_match != "*":
+        # Amazon's words: a write can ask for "no object at all", not for "not this one".
+        raise S3Error("NotImplemented", Header="If-None-Match")
+    return WriteConditions(if_match=match, if_none_match=none_match)
+
+
+def delete_conditions(head: RequestHead) -> WriteConditions:
+    headers = head.headers
+    size = headers.get("x-amz-if-match-size")
+    mtime = headers.get("x-amz-if-match-last-modified-time")
+    match = headers.get("if-match", "")
+    if not (match or size or mtime):
+        return UNCONDITIONAL
+    return delete_condition(match, size or "", mtime or "")
+
+
+def delete_condition(etag: str, size: str, mtime: str) -> WriteConditions:
+    """The conditions of a delete, from header or element text; empty text is absent."""
+    if size and not (size.isascii() and size.isdigit()):
+        raise InvalidRequest("the expected size is not a number")
+    return WriteConditions(
+        if_match=etag,
+        if_size=int(size) if size else None,
+        if_mtime=_moment(mtime) if mtime else None,
+    )
+
+
+def _moment(text: str) -> int:
+    """A time in either form that clients send: an HTTP date or ISO 8601."""
+    seconds = _seconds(text)
+    if seconds is not None:
+        return seconds
+    try:
+        return int(datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        raise InvalidRequest("the expected time of modification cannot be read") from None
+
+
+# --- replies --------------------------------------------------------------------------------
+
+
+def object_headers(record: Object) -> Headers:
+    """The headers that GetObject and HeadObject have in common, but for the length."""
+    headers = [
+        (b"etag", b'"%b"' % record.etag.encode()),
+        (b"last-modified", http_date(record.mtime // SECOND)),
+        (b"accept-ranges", b"bytes"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    stored = record.headers
+    if not stored:
+        headers.append((b"content-type", DEFAULT_TYPE.encode()))
+    else:
+        if "content-type" not in stored:
+            headers.append((b"content-type", DEFAULT_TYPE.encode()))
+        headers += [(name.encode(), value.encode("latin-1")) for name, value in stored.items()]
+    if record.meta:
+        headers += [
+            (f"{META_PREFIX}{name}".encode("latin-1"), field_value(value))
+            for name, value in record.meta.items()
+        ]
+    if record.storage_class != "STANDARD":
+        headers.append((b"x-amz-storage-class", record.storage_class.encode()))
+    return headers
+
+
+def checksum_headers(values: Mapping[str, str], kind: str) -> Headers:
+    """The checksums of an object or part, and their type if `kind` is not empty."""
+    headers = [
+        (checksums.ALGORITHMS[name].header.encode(), value.encode())
+        for name, value in values.items()
+    ]
+    if headers and kind:
+        headers.append((b"x-amz-checksum-type", kind.encode()))
+    return headers
+
+
+def override(headers: Headers, head: RequestHead, *, anonymous: bool) -> None:
+    """Apply `response-*` parameters, which only a signed request may use."""
+    if not head.query:
+        return
+    params = head.params
+    for name, header in RESPONSE_OVERRIDES.items():
+        value = params.get(name)
+        if value is None:
+            continue
+        if anonymous:
+            raise InvalidRequest(
+                "Request specific response headers cannot be used for anonymous GET requests."
+            )
+        if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
+            raise InvalidRequest(f"{name} has a control character")
+        headers[:] = [pair for pair in headers if pair[0] != header]
+        headers.append((header, value.encode("utf-8", "surrogateescape")))

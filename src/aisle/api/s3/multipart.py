@@ -1,0 +1,238 @@
+"""Handlers of multipart uploads: create, UploadPart, ListParts, complete, abort."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.s3 import headers as h
+from aisle.api.s3.common import XML, bare, integer, open_bucket, owner, part_number
+from aisle.api.s3.errors import S3Error
+from aisle.api.s3.incoming import S3Incoming, parse_checksum, read_document
+from aisle.api.s3.xml import MalformedXML, document, element, parse
+from aisle.core import checksums
+from aisle.core.dates import iso_date
+from aisle.core.errors import InvalidRequest, UploadNotFound
+from aisle.core.http import RequestHead
+from aisle.core.names import encode_key
+from aisle.namespace import uploads
+from aisle.namespace.uploads import MAX_PARTS, Claims, NamedPart
+
+# 10,000 parts with their checksums.
+_DOCUMENT_LIMIT: Final = 4 << 20
+_COMPOSITE_COUNT: Final = re.compile(r"-[0-9]{1,5}$")
+
+
+async def create_multipart_upload(svc: Service, ctx: Context) -> Response:
+    head = ctx.head
+    bucket = await open_bucket(svc, ctx)
+    h.refuse_unsupported(head)
+    key = encode_key(ctx.key)
+    algorithm = head.header("x-amz-checksum-algorithm").upper()
+    kind = head.header("x-amz-checksum-type").upper()
+    if algorithm:
+        row = checksums.ALGORITHMS.get(algorithm)
+        if row is None:
+            raise InvalidRequest("Checksum algorithm provided is unsupported.")
+        if kind and kind not in row.types:
+            raise InvalidRequest(
+                f"The {kind} checksum type cannot be used with the {algorithm.lower()}"
+                " checksum algorithm."
+            )
+        kind = kind or row.default_type
+    elif kind:
+        raise InvalidRequest(
+            "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm"
+            " header."
+        )
+    described = h.description(head, owner=svc.owner.id, checksum=algorithm)
+    upload = await uploads.create(svc.store, bucket, key, described, checksum_type=kind)
+    headers: Headers = [*XML]
+    if algorithm:
+        headers.append((b"x-amz-checksum-algorithm", algorithm.encode()))
+        headers.append((b"x-amz-checksum-type", kind.encode()))
+    body = document(
+        "InitiateMultipartUploadResult",
+        element("Bucket", bucket.record.name),
+        element("Key", ctx.key),
+        element("UploadId", upload.id.hex()),
+    )
+    return Response(200, headers, body)
+
+
+async def upload_part(svc: Service, ctx: Context) -> Response:
+    head = ctx.head
+    bucket = await open_bucket(svc, ctx)
+    number = part_number(ctx)
+    upload = await uploads.find(
+        svc.store, bucket, encode_key(ctx.key), head.params.get("uploadId", "")
+    )
+    h.refuse_unsupported(head)
+    incoming = S3Incoming(head, ctx.known_payload, ctx.body)
+    expected = upload.record.checksum_algorithm
+    if expected and incoming.checksum and incoming.checksum != expected:
+        raise InvalidRequest(
+            f"Checksum Type mismatch occurred, expected checksum Type: {expected.lower()},"
+            f" actual checksum Type: {incoming.checksum.lower()}"
+        )
+    part = await uploads.put_part(
+        svc.store,
+        bucket,
+        upload,
+        number,
+        incoming,
+        algorithms=incoming.algorithms,
+        checksum=incoming.checksum,
+    )
+    shown = expected or incoming.checksum or uploads.IMPLIED
+    headers: Headers = [(b"etag", b'"%b"' % part.etag.encode())]
+    headers += h.checksum_headers({shown: part.checksums[shown]}, "")
+    return Response(200, headers)
+
+
+async def list_parts(svc: Service, ctx: Context) -> Response:
+    params = ctx.head.params
+    bucket = await open_bucket(svc, ctx)
+    upload = await uploads.find(svc.store, bucket, encode_key(ctx.key), params.get("uploadId", ""))
+    limit = min(integer(params.get("max-parts", ""), "max-parts", 1000), 1000)
+    marker = integer(params.get("part-number-marker", ""), "part-number-marker", 0)
+    found = await uploads.list_parts(svc.store, upload, after=marker, limit=limit + 1)
+    page = found[:limit]
+    record = upload.record
+    parts = [
+        element("Bucket", bucket.record.name),
+        element("Key", ctx.key),
+        element("UploadId", record.id.hex()),
+        owner(svc, "Initiator"),
+        owner(svc),
+        element("StorageClass", record.storage_class),
+        element("PartNumberMarker", marker),
+        element("NextPartNumberMarker", page[-1].number if page else marker),
+        element("MaxParts", limit),
+        element("IsTruncated", "true" if limit and len(found) > limit else "false"),
+    ]
+    if record.checksum_algorithm:
+        parts.append(element("ChecksumAlgorithm", record.checksum_algorithm))
+        parts.append(element("ChecksumType", record.checksum_type))
+    for part in page:
+        values = [element(f"Checksum{name}", value) for name, value in part.checksums.items()]
+        parts += [
+            "<Part>",
+            element("PartNumber", part.number),
+            element("LastModified", iso_date(part.mtime // h.SECOND)),
+            element("ETag", f'"{part.etag}"'),
+            element("Size", part.size),
+            *values,
+            "</Part>",
+        ]
+    return Response(200, XML, document("ListPartsResult", *parts))
+
+
+async def complete_multipart_upload(svc: Service, ctx: Context) -> Response:
+    head = ctx.head
+    bucket = await open_bucket(svc, ctx)
+    upload_id = head.params.get("uploadId", "")
+    key = encode_key(ctx.key)
+    named = _read_parts(await _document(ctx))
+    try:
+        upload = await uploads.find(svc.store, bucket, key, upload_id)
+    except UploadNotFound:
+        done = await uploads.completed(svc.store, bucket, key, upload_id, named)
+        if done is None:
+            raise
+        return _completed(ctx, done.etag, done.checksums, done.checksum_type)
+    kind = head.header("x-amz-checksum-type").upper()
+    if kind and upload.record.checksum_type and kind != upload.record.checksum_type:
+        raise InvalidRequest(
+            f"The upload was created with the {upload.record.checksum_type} checksum type. The"
+            f" complete request must use the same, not {kind}."
+        )
+    claims = Claims(_claimed_checksums(head), kind, _claimed_size(head))
+    try:
+        record = await uploads.complete(
+            svc.store, bucket, upload, named, claims, conditions=h.write_conditions(head)
+        )
+    except UploadNotFound:
+        # The same request, sent twice at once: the other one was faster.
+        done = await uploads.completed(svc.store, bucket, key, upload_id, named)
+        if done is None:
+            raise
+        return _completed(ctx, done.etag, done.checksums, done.checksum_type)
+    return _completed(ctx, record.etag, record.checksums, record.checksum_type)
+
+
+async def _document(ctx: Context) -> bytes:
+    """The request's XML. The object's own checksum travels in the same headers as a body's
+    would, so those are not held against the document."""
+    head = ctx.head
+    names = {*checksums.BY_HEADER, "x-amz-sdk-checksum-algorithm"}
+    kept = {name: value for name, value in head.headers.items() if name not in names}
+    bare_head = RequestHead(head.method, head.path, head.query, kept)
+    return await read_document(bare_head, ctx.known_payload, ctx.body, _DOCUMENT_LIMIT)
+
+
+def _read_parts(body: bytes) -> list[NamedPart]:
+    tree = parse(body, "CompleteMultipartUpload")
+    parts = []
+    for child in tree.children:
+        if child.name != "Part":
+            raise MalformedXML(f"{child.name} is not known here")
+        number, etag = child.value("PartNumber").strip(), child.value("ETag").strip()
+        if not (number.isascii() and number.isdigit() and len(number) < 6) or not etag:
+            raise MalformedXML("a Part without PartNumber or ETag")
+        values = {
+            name: child.value(f"Checksum{name}").strip()
+            for name in checksums.ALGORITHMS
+            if child.first(f"Checksum{name}") is not None
+        }
+        parts.append(NamedPart(int(number), bare(etag), values))
+    if not parts:
+        raise MalformedXML("no parts are named")
+    if len(parts) > MAX_PARTS:
+        raise S3Error("InvalidRequest", f"no more than {MAX_PARTS} parts may be named")
+    return parts
+
+
+def _claimed_checksums(head: RequestHead) -> dict[str, str]:
+    """What the client says the object's checksum is: plain, or composite with a count."""
+    claimed = {}
+    for header, row in checksums.BY_HEADER.items():
+        text = head.headers.get(header)
+        if text is not None:
+            parse_checksum(row.name, _COMPOSITE_COUNT.sub("", text.strip()))
+            claimed[row.name] = text.strip()
+    return claimed
+
+
+def _claimed_size(head: RequestHead) -> int | None:
+    text = head.headers.get("x-amz-mp-object-size")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise InvalidRequest("Value for x-amz-mp-object-size header is invalid.")
+    return int(text)
+
+
+def _completed(ctx: Context, etag: str, values: dict[str, str], kind: str) -> Response:
+    host = ctx.head.header("host")
+    location = f"{ctx.head.scheme}://{host}{ctx.head.path.decode('latin-1')}"
+    parts = [
+        element("Location", location),
+        element("Bucket", ctx.bucket),
+        element("Key", ctx.key),
+        element("ETag", f'"{etag}"'),
+        *(element(f"Checksum{name}", value) for name, value in values.items()),
+    ]
+    if values:
+        parts.append(element("ChecksumType", kind))
+    return Response(200, XML, document("CompleteMultipartUploadResult", *parts))
+
+
+async def abort_multipart_upload(svc: Service, ctx: Context) -> Response:
+    bucket = await open_bucket(svc, ctx)
+    upload = await uploads.find(
+        svc.store, bucket, encode_key(ctx.key), ctx.head.params.get("uploadId", "")
+    )
+    await uploads.abort(svc.store, upload)
+    return Response(204)

@@ -1,0 +1,216 @@
+"""Handlers of single objects: PutObject, GetObject, HeadObject, DeleteObject, GetObjectAttributes.
+
+A handler reads its parameters, calls the namespace, and returns a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.s3 import headers as h
+from aisle.api.s3.common import integer, open_bucket, part_number
+from aisle.api.s3.errors import S3Error
+from aisle.api.s3.incoming import S3Incoming
+from aisle.api.s3.xml import document, element
+from aisle.core.dates import http_date
+from aisle.core.errors import InvalidArgument, InvalidPartNumber, VersionNotFound
+from aisle.core.names import encode_key
+from aisle.core.ranges import Span, resolve_range
+from aisle.namespace import bodies, objects
+from aisle.namespace.objects import Found
+from aisle.namespace.records import Object, PartInfo
+
+# What S3 computes for a body that comes without a checksum ("Checking object integrity").
+DEFAULT_CHECKSUM: Final = "CRC64NVME"
+ATTRIBUTES: Final = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
+
+
+async def put_object(svc: Service, ctx: Context) -> Response:
+    head = ctx.head
+    bucket = await open_bucket(svc, ctx)
+    h.refuse_unsupported(head)
+    if head.query and not head.params.keys().isdisjoint(("partNumber", "uploadId")):
+        raise InvalidArgument("partNumber and uploadId come together", name="partNumber")
+    key = encode_key(ctx.key)
+    incoming = S3Incoming(head, ctx.known_payload, ctx.body)
+    described = h.description(
+        head, owner=svc.owner.id, checksum=incoming.checksum or DEFAULT_CHECKSUM
+    )
+    record = await objects.put(
+        svc.store,
+        bucket,
+        key,
+        incoming,
+        described,
+        conditions=h.write_conditions(head),
+        algorithms=incoming.algorithms,
+    )
+    headers: Headers = [(b"etag", b'"%b"' % record.etag.encode())]
+    headers += h.checksum_headers(record.checksums, record.checksum_type)
+    return Response(200, headers)
+
+
+async def get_object(svc: Service, ctx: Context) -> Response:
+    head = ctx.head
+    bucket = await open_bucket(svc, ctx)
+    check_version(ctx)
+    found, small = await objects.find_small(svc.store, bucket, encode_key(ctx.key))
+    record = found.record
+    conditions = h.read_conditions(head)
+    if conditions is not None:
+        conditions.check(record)
+    headers = h.object_headers(record)
+    status, span = _select(ctx, found, headers)
+    h.override(headers, head, anonymous=ctx.anonymous)
+    if small is not None:
+        data = small if span.length == record.size else small[span.start : span.start + span.length]
+        return Response(status, headers, data, span.length)
+    stream = bodies.read_extents(svc.store, found.extents, span.start, span.length)
+    return Response(status, headers, stream, span.length)
+
+
+async def head_object(svc: Service, ctx: Context) -> Response:
+    head = ctx.head
+    bucket = await open_bucket(svc, ctx)
+    check_version(ctx)
+    found = await objects.find(svc.store, bucket, encode_key(ctx.key))
+    conditions = h.read_conditions(head)
+    if conditions is not None:
+        conditions.check(found.record)
+    headers = h.object_headers(found.record)
+    status, span = _select(ctx, found, headers)
+    h.override(headers, head, anonymous=ctx.anonymous)
+    return Response(status, headers, b"", span.length)
+
+
+def _select(ctx: Context, found: Found, headers: Headers) -> tuple[int, Span]:
+    """Status and span of a read; adds the headers that depend on them."""
+    record = found.record
+    size = record.size
+    wanted = ctx.head.headers.get("range")
+    in_parts = bool(ctx.head.query) and "partNumber" in ctx.head.params
+    checksums, kind = record.checksums, record.checksum_type
+    status, span = 200, Span(0, size)
+    if in_parts:
+        if wanted is not None:
+            raise S3Error(
+                "InvalidRequest", "Cannot specify both Range header and partNumber query parameter"
+            )
+        span, part = _part_span(found, part_number(ctx))
+        status = 206
+        if part is not None:
+            checksums, kind = part.checksums, record.checksum_type
+            headers.append((b"x-amz-mp-parts-count", str(record.part_count).encode()))
+    elif wanted is not None:
+        resolved = resolve_range(wanted, size)
+        if resolved is not None:
+            status, span = 206, resolved
+            checksums = {}
+    if status == 206 and size:
+        headers.append((b"content-range", f"bytes {span.start}-{span.last}/{size}".encode()))
+    if checksums and ctx.head.header("x-amz-checksum-mode").upper() == "ENABLED":
+        headers += h.checksum_headers(checksums, kind)
+    return status, span
+
+
+def _part_span(found: Found, number: int) -> tuple[Span, PartInfo | None]:
+    """Where a part lies. An object that was not uploaded in parts is its own part 1."""
+    if not found.parts:
+        if number != 1:
+            raise InvalidPartNumber(number, 1)
+        return Span(0, found.record.size), None
+    start = 0
+    for part in found.parts:
+        if part.number == number:
+            return Span(start, part.size), part
+        start += part.size
+    raise InvalidPartNumber(number, found.record.part_count)
+
+
+def check_version(ctx: Context) -> None:
+    """Without versions every object is the version `null`; no other one exists."""
+    version = ctx.head.params.get("versionId") if ctx.head.query else None
+    if version is not None and version != "null":
+        raise VersionNotFound(ctx.bucket, ctx.key, version)
+
+
+async def delete_object(svc: Service, ctx: Context) -> Response:
+    bucket = await open_bucket(svc, ctx)
+    check_version(ctx)
+    await objects.delete(
+        svc.store, bucket, encode_key(ctx.key), conditions=h.delete_conditions(ctx.head)
+    )
+    return Response(204)
+
+
+async def get_object_attributes(svc: Service, ctx: Context) -> Response:
+    head = ctx.head
+    bucket = await open_bucket(svc, ctx)
+    check_version(ctx)
+    asked = [name.strip() for name in head.header("x-amz-object-attributes").split(",")]
+    if asked == [""]:
+        raise InvalidArgument(
+            "The x-amz-object-attributes header specifying the attributes to be retrieved is"
+            " either missing or empty",
+            name="x-amz-object-attributes",
+        )
+    for name in asked:
+        if name not in ATTRIBUTES:
+            raise InvalidArgument(
+                "Invalid attribute name specified.", name="x-amz-object-attributes", value=name
+            )
+    limit = integer(head.header("x-amz-max-parts"), "x-amz-max-parts", 1000)
+    marker = integer(head.header("x-amz-part-number-marker"), "x-amz-part-number-marker", 0)
+    found = await objects.find(svc.store, bucket, encode_key(ctx.key))
+    record = found.record
+    conditions = h.read_conditions(head)
+    if conditions is not None:
+        conditions.check(record)
+    parts: list[str] = []
+    if "ETag" in asked:
+        parts.append(element("ETag", record.etag))
+    if "Checksum" in asked and record.checksums:
+        parts.append(f"<Checksum>{_checksums(record)}</Checksum>")
+    if "ObjectParts" in asked and record.part_count:
+        parts.append(_parts(record, found.parts, marker, min(limit, 1000)))
+    if "StorageClass" in asked:
+        parts.append(element("StorageClass", record.storage_class))
+    if "ObjectSize" in asked:
+        parts.append(element("ObjectSize", record.size))
+    headers: Headers = [
+        (b"content-type", b"application/xml"),
+        (b"last-modified", http_date(record.mtime // h.SECOND)),
+    ]
+    return Response(200, headers, document("GetObjectAttributesResponse", *parts))
+
+
+def _checksums(record: Object) -> str:
+    values = "".join(element(f"Checksum{name}", v) for name, v in record.checksums.items())
+    return values + element("ChecksumType", record.checksum_type)
+
+
+def _parts(record: Object, parts: Sequence[PartInfo], marker: int, limit: int) -> str:
+    """The parts after `marker`. S3 lists them only if they have checksums, else just counts."""
+    listed = [part for part in parts if part.number > marker] if record.checksums else []
+    page = listed[:limit]
+    truncated = len(listed) > len(page)
+    items = "".join(
+        "<Part>"
+        + "".join(element(f"Checksum{name}", value) for name, value in part.checksums.items())
+        + element("PartNumber", part.number)
+        + element("Size", part.size)
+        + "</Part>"
+        for part in page
+    )
+    return (
+        "<ObjectParts>"
+        + element("IsTruncated", "true" if truncated else "false")
+        + element("MaxParts", limit)
+        + element("NextPartNumberMarker", page[-1].number if page else marker)
+        + element("PartNumberMarker", marker)
+        + element("PartsCount", record.part_count)
+        + items
+        + "</ObjectParts>"
+    )

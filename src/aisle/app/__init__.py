@@ -1,0 +1,1 @@
+"""The ASGI application: one place that picks the dialect, catches, logs and moves bytes."""

@@ -1,0 +1,1 @@
+"""The dialects' pure parts: tables, XML, targets."""

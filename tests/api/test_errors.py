@@ -1,0 +1,156 @@
+"""The table of S3 errors: everything that can be raised below is told, in well-formed XML."""
+
+from __future__ import annotations
+
+import inspect
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+
+import pytest
+
+from aisle.api.base import Context
+from aisle.api.s3 import dialect
+from aisle.api.s3.errors import MESSAGES, TABLE, S3Error, render, tell
+from aisle.core import errors as e
+from aisle.core.http import RequestHead
+
+
+class Body:
+    """No body."""
+
+    count = 0
+
+    async def read(self) -> bytes:
+        return b""
+
+
+def context(method: str = "GET") -> Context:
+    context = Context(RequestHead(method, b"/b/k", b"", {}), Body(), "REQ1")
+    context.resource = "/b/k"
+    return context
+
+
+def subclasses(kind: type[e.AisleError]) -> Iterator[type[e.AisleError]]:
+    for sub in kind.__subclasses__():
+        yield sub
+        yield from subclasses(sub)
+
+
+# An example of each, and how it is told.
+EXAMPLES: list[tuple[e.AisleError, int, str]] = [
+    (e.InvalidRequest("no"), 400, "InvalidRequest"),
+    (e.InvalidArgument("bad", name="n", value="v<"), 400, "InvalidArgument"),
+    (e.InvalidName("bad", name="n"), 400, "InvalidBucketName"),
+    (e.KeyTooLong(1025, 1024), 400, "KeyTooLongError"),
+    (e.NotSupported("not yet"), 501, "NotImplemented"),
+    (e.EntityTooLarge(2, 1), 400, "EntityTooLarge"),
+    (e.IncompleteBody("short"), 400, "IncompleteBody"),
+    (e.DigestMismatch("CRC32", expected="a", computed="b"), 400, "BadDigest"),
+    (e.DigestMismatch("Content-MD5", expected="a", computed="b"), 400, "BadDigest"),
+    (
+        e.DigestMismatch("x-amz-content-sha256", expected="a", computed="b"),
+        400,
+        "XAmzContentSHA256Mismatch",
+    ),
+    (e.AuthError("who?"), 403, "AccessDenied"),
+    (e.AccessDenied("no"), 403, "AccessDenied"),
+    (e.InvalidAccessKey("AK"), 403, "InvalidAccessKeyId"),
+    (e.SignatureMismatch("AK", string_to_sign="s\n<"), 403, "SignatureDoesNotMatch"),
+    (e.RequestExpired("Request has expired"), 403, "AccessDenied"),
+    (e.ClockSkewTooLarge(1.0, now=2000.0, limit=900), 403, "RequestTimeTooSkewed"),
+    (e.MalformedCredentials("bad"), 400, "AuthorizationHeaderMalformed"),
+    (e.MalformedCredentials("bad", query=True), 400, "AuthorizationQueryParametersError"),
+    (e.BucketNotFound("b"), 404, "NoSuchBucket"),
+    (e.BucketExists("b", owned=True), 409, "BucketAlreadyOwnedByYou"),
+    (e.BucketExists("b", owned=False), 409, "BucketAlreadyExists"),
+    (e.BucketNotEmpty("b"), 409, "BucketNotEmpty"),
+    (e.ObjectNotFound("b", "k"), 404, "NoSuchKey"),
+    (e.VersionNotFound("b", "k", "v"), 404, "NoSuchVersion"),
+    (e.UploadNotFound("u"), 404, "NoSuchUpload"),
+    (e.InvalidPart(1, upload="u"), 400, "InvalidPart"),
+    (e.InvalidPartOrder("order"), 400, "InvalidPartOrder"),
+    (e.InvalidPartNumber(2, 1), 416, "InvalidPartNumber"),
+    (e.PartTooSmall(1, size=1, minimum=2, etag="e"), 400, "EntityTooSmall"),
+    (e.PreconditionFailed("If-Match"), 412, "PreconditionFailed"),
+    (e.NotModified("etag", 10**9), 304, ""),
+    (e.RangeNotSatisfiable("bytes=9-", 5), 416, "InvalidRange"),
+    (e.WriteConflict("again"), 409, "ConditionalRequestConflict"),
+    (e.StoreError("disk"), 500, "InternalError"),
+    (e.OutOfSpace("full"), 507, "InsufficientStorage"),
+    (e.ReadOnlyStore("ro"), 507, "InsufficientStorage"),
+    (e.StoreUnavailable("later"), 503, "ServiceUnavailable"),
+    (e.BlobMissing("id"), 500, "InternalError"),
+    (e.RowChanged("t", b"k"), 500, "InternalError"),
+    (e.ConfigError("no"), 500, "InternalError"),
+    (S3Error("NoSuchBucket"), 404, "NoSuchBucket"),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"), EXAMPLES, ids=lambda value: type(value).__name__
+)
+def test_an_error_is_told(error: e.AisleError, status: int, code: str) -> None:
+    response = dialect.tell(context(), error)
+    assert response.status == status
+    assert isinstance(response.body, bytes)
+    if status == 304:
+        assert response.body == b""
+        return
+    root = ET.fromstring(response.body)
+    assert root.tag == "Error"
+    assert root.findtext("Code") == code
+    assert root.findtext("Message")
+    assert root.findtext("Resource") == "/b/k"
+    assert root.findtext("RequestId") == "REQ1"
+    assert root.findtext("HostId")
+    head = dialect.tell(context("HEAD"), error)
+    assert (head.status, head.body) == (status, b"")
+
+
+def test_every_error_of_the_house_has_an_example() -> None:
+    """A new class has to say how it is told."""
+    known = {type(error) for error, _, _ in EXAMPLES}
+    house = {kind for kind in subclasses(e.AisleError) if kind.__module__ == e.__name__}
+    assert house == {*known} - {S3Error}
+
+
+def test_what_is_wrong_inside_is_not_told() -> None:
+    """No path, key of a row or blob id leaves the house."""
+    for error in (e.StoreError("/secret"), e.BlobMissing("secret"), e.RowChanged("t", b"secret")):
+        response = dialect.tell(context(), error)
+        assert isinstance(response.body, bytes)
+        assert b"secret" not in response.body
+
+
+def test_the_table_goes_by_the_nearest_class() -> None:
+    for kind in TABLE:
+        assert inspect.isclass(kind)
+        assert issubclass(kind, e.AisleError)
+
+    class Special(e.ObjectNotFound):
+        pass
+
+    assert tell(Special("b", "k")).code == "NoSuchKey"
+
+
+@pytest.mark.parametrize("code", MESSAGES)
+def test_every_code_has_a_status_of_an_error_and_a_message(code: str) -> None:
+    status, message = MESSAGES[code]
+    assert 400 <= status < 600
+    assert message
+    told = tell(S3Error(code))
+    assert (told.status, told.code, told.message) == (status, code, message)
+
+
+def test_an_unsatisfiable_range_tells_the_size() -> None:
+    response = dialect.tell(context(), e.RangeNotSatisfiable("bytes=9-", 5))
+    assert (b"content-range", b"bytes */5") in response.headers
+
+
+@pytest.mark.parametrize(
+    "text", ["<&>\"'", "\x00\x01\x1f\x7f", "\ufffe\uffff", "\udcff", "é🦆", "]]>"]
+)
+def test_whatever_a_client_sent_is_told_in_well_formed_bytes(text: str) -> None:
+    told = tell(e.InvalidArgument(text, name=text, value=text))
+    body = render(told, resource=text, request_id="R", host_id="H")
+    assert ET.fromstring(body).findtext("Code") == "InvalidArgument"

@@ -1,0 +1,1 @@
+"""The application called directly as ASGI, and served by a second server."""
