@@ -1,0 +1,118 @@
+"""THE table of native errors: how what happened below is told to an AIStore client.
+
+AIStore answers JSON; its SDK picks an exception by status and by the first `provider://bucket` or
+`provider://bucket/object` in the text, so buckets and objects are always named that way, and the
+message comes first of the fields that could hold a name. A HEAD reply has the same JSON in
+`Hdr-Error`, since it cannot have a body. Only what this dialect alone can know is raised here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from aisle.api.base import Context, Headers, Response
+from aisle.api.native.message import PROVIDERS
+from aisle.core import errors as e
+
+
+class NoSuchCall(e.AisleError):
+    """Nothing under `/v1` has this path, or not with this method."""
+
+    def __init__(self, message: str, *, allow: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.allow = allow
+
+
+class NotReady(e.AisleError):
+    """The node is still starting, or about to stop."""
+
+
+def _bucket(ctx: Context, name: str) -> str:
+    asked = ctx.head.params.get("provider", "")
+    return f"{PROVIDERS.get(asked, 'ais')}://{name}"
+
+
+def _object_missing(ctx: Context, error: e.ObjectNotFound) -> str:
+    return f'object "{_bucket(ctx, error.bucket)}/{error.key}" does not exist'
+
+
+def _said(ctx: Context, error: e.AisleError) -> str:
+    return str(error)
+
+
+def _internal(ctx: Context, error: e.AisleError) -> str:
+    return f"internal error, the log has the details under request id {ctx.request_id}"
+
+
+# class -> status and text; the nearest class counts
+TABLE: Final[Mapping[type[e.AisleError], tuple[int, Callable[[Context, Any], str]]]] = {
+    NoSuchCall: (404, _said),
+    NotReady: (503, _said),
+    e.InvalidRequest: (400, _said),
+    e.InvalidArgument: (400, _said),
+    e.InvalidName: (400, lambda ctx, error: f'"{error.name}": {error}'),
+    e.KeyTooLong: (400, _said),
+    e.NotSupported: (501, _said),
+    e.EntityTooLarge: (413, _said),
+    e.IncompleteBody: (400, _said),
+    e.DigestMismatch: (400, lambda ctx, error: f"bad checksum: {error}"),
+    e.AuthError: (401, _said),
+    e.BucketNotFound: (
+        404,
+        lambda ctx, error: f'bucket "{_bucket(ctx, error.bucket)}" does not exist',
+    ),
+    e.BucketExists: (
+        409,
+        lambda ctx, error: f'bucket "{_bucket(ctx, error.bucket)}" already exists',
+    ),
+    e.BucketNotEmpty: (
+        409,
+        lambda ctx, error: f'bucket "{_bucket(ctx, error.bucket)}" is not empty',
+    ),
+    e.ObjectNotFound: (404, _object_missing),
+    e.PreconditionFailed: (412, _said),
+    e.RangeNotSatisfiable: (416, _said),
+    e.WriteConflict: (409, _said),
+    e.OutOfSpace: (507, _said),
+    e.ReadOnlyStore: (507, _said),
+    e.StoreUnavailable: (503, _said),
+    e.AisleError: (500, _internal),
+}
+
+
+def tell(ctx: Context, error: e.AisleError) -> Response:
+    """The reply that tells an error."""
+    kind = next(kind for kind in type(error).__mro__ if kind in TABLE)
+    status, say = TABLE[kind]
+    headers: Headers = [(b"x-content-type-options", b"nosniff")]
+    if isinstance(error, e.AuthError) and ctx.identity and not ctx.identity.anonymous:
+        status = 403  # known, but not allowed
+    elif status == 401:
+        headers.append((b"www-authenticate", b"AWS4-HMAC-SHA256"))
+    if isinstance(error, NoSuchCall) and error.allow:
+        status = 405
+        headers.append((b"allow", ", ".join(error.allow).encode()))
+    if isinstance(error, e.RangeNotSatisfiable):
+        headers.append((b"content-range", f"bytes */{error.size}".encode()))
+    if status == 503:
+        headers.append((b"retry-after", b"1"))
+    # ASCII with everything else escaped, so that it may also stand in a header.
+    body = json.dumps(
+        {
+            "status": status,
+            "message": say(ctx, error),
+            "method": ctx.head.method,
+            "url_path": ctx.head.path.decode("latin-1"),
+            "remote_addr": ctx.head.client,
+            "caller": "",
+            "node": "",
+            "tcode": f"Err{type(error).__name__}",
+        }
+    ).encode()
+    if ctx.head.method == "HEAD":
+        headers.append((b"hdr-error", body))
+        return Response(status, headers)
+    headers.append((b"content-type", b"application/json"))
+    return Response(status, headers, body)

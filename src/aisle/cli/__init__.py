@@ -1,0 +1,1 @@
+"""`ais`, the command line: it speaks HTTP to a node and imports nothing of it but `core`."""

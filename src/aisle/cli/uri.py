@@ -1,0 +1,80 @@
+"""URIs of buckets and objects as users type them: `ais:`, `ais://abc`, `ais://abc/dir/name`.
+
+The scheme is passed on as it is typed: what providers there are is the node's to say.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+from aisle.cli.failure import Failure
+
+_URI: Final = re.compile(r"([a-z0-9]{2,5}):(?://([^/]*)(?:/(.*))?)?", re.DOTALL)
+
+
+class Uri(NamedTuple):
+    """A provider, a bucket in it and a key in that; `""` for what is not named."""
+
+    provider: str
+    bucket: str = ""
+    key: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.provider}://{self.bucket}" + (f"/{self.key}" if self.key else "")
+
+    @property
+    def parent(self) -> Uri:
+        """The bucket alone."""
+        return self._replace(key="")
+
+    @property
+    def path(self) -> str:
+        """The path under which the native API has it, percent-encoded."""
+        bucket = _quote(self.bucket)
+        if self.key:
+            return f"/v1/objects/{bucket}/{_quote(self.key)}"
+        return f"/v1/buckets/{bucket}"
+
+    @property
+    def query(self) -> dict[str, str]:
+        return {"provider": self.provider}
+
+
+def _quote(text: str) -> str:
+    return quote(text.encode("utf-8", "surrogateescape"), safe="/-._~")
+
+
+def parse(text: str) -> Uri:
+    """Read a URI. Raises `Failure`."""
+    match = _URI.fullmatch(text)
+    if match is None:
+        hint = f" (did you mean ais://{text}?)" if ":" not in text else ""
+        raise Failure(f'"{text}" is not a URI such as ais://bucket/object{hint}')
+    provider, bucket, key = match.groups(default="")
+    if bucket[:1] in ("@", "#"):
+        raise Failure(f'"{text}": bucket namespaces are not supported yet')
+    if key and not bucket:
+        raise Failure(f'"{text}" names no bucket')
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Failure(f'"{text}" is not UTF-8') from None
+    return Uri(provider, bucket, key)
+
+
+def bucket(text: str) -> Uri:
+    """Read the URI of a bucket. Raises `Failure`."""
+    uri = parse(text)
+    if not uri.bucket or uri.key:
+        raise Failure(f'"{text}" is not the URI of a bucket, such as ais://bucket')
+    return uri
+
+
+def object_(text: str) -> Uri:
+    """Read the URI of an object. Raises `Failure`."""
+    uri = parse(text)
+    if not uri.key:
+        raise Failure(f'"{text}" is not the URI of an object, such as ais://bucket/object')
+    return uri

@@ -1,0 +1,1 @@
+"""The `ais` console script, run as users run it."""

@@ -1,0 +1,167 @@
+"""Buckets over the native API: create, list, head, set and reset props, destroy."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.harness import Node
+from tests.native.support import act, listed, message, props, put
+
+
+def fresh() -> str:
+    return f"native-{uuid.uuid4().hex[:12]}"
+
+
+def test_a_bucket_is_created_listed_and_destroyed(node: Node) -> None:
+    name = fresh()
+    target = f"/v1/buckets/{name}?provider=ais"
+    assert act(node, "POST", target, "create-bck", {}).status == 200
+    found = json.loads(act(node, "GET", "/v1/buckets?provider=ais", "list").body)
+    assert {"name": name, "provider": "ais", "namespace": {"uuid": "", "name": ""}} in found
+    assert act(node, "DELETE", target, "destroy-bck").status == 200
+    found = json.loads(act(node, "GET", "/v1/buckets").body)
+    assert name not in [row["name"] for row in found]
+
+
+def test_both_apis_see_the_same_bucket(node: Node, s3: Any) -> None:
+    name = fresh()
+    act(node, "POST", f"/v1/buckets/{name}", "create-bck")
+    s3.put_object(Bucket=name, Key="x", Body=b"1", Metadata={"a": "b"})
+    assert [entry["name"] for entry in listed(node, name)["entries"]] == ["x"]
+    s3.delete_object(Bucket=name, Key="x")
+    s3.delete_bucket(Bucket=name)
+    assert act(node, "HEAD", f"/v1/buckets/{name}").status == 404
+
+
+def test_a_name_is_taken_once(node: Node, bucket: str) -> None:
+    reply = act(node, "POST", f"/v1/buckets/{bucket}", "create-bck")
+    assert reply.status == 409
+    assert message(reply) == f'bucket "ais://{bucket}" already exists'
+
+
+def test_other_providers_have_no_buckets(node: Node, bucket: str) -> None:
+    assert json.loads(act(node, "GET", "/v1/buckets?provider=aws", "list").body) == []
+    reply = act(node, "GET", f"/v1/buckets/{bucket}?provider=s3", "list")
+    assert (reply.status, message(reply)) == (404, f'bucket "aws://{bucket}" does not exist')
+    reply = act(node, "POST", f"/v1/buckets/{fresh()}?provider=gs", "create-bck")
+    assert (reply.status, message(reply)) == (
+        501,
+        "buckets of provider gcp are not supported yet",
+    )
+    reply = act(node, "GET", "/v1/buckets?provider=nope", "list")
+    assert (reply.status, message(reply)) == (400, 'invalid backend provider "nope"')
+
+
+def test_the_global_namespace_is_the_only_one(node: Node, bucket: str) -> None:
+    here = f"/v1/buckets/{bucket}?provider=ais&namespace=%40%23"
+    assert act(node, "HEAD", here).status == 200
+    there = f"/v1/buckets/{bucket}?namespace=%23other"
+    assert act(node, "HEAD", there).status == 404
+    assert act(node, "POST", there, "create-bck").status == 501
+
+
+@pytest.mark.parametrize("name", ["a%20b", "..", "%FF", "a%00b", "x" * 65, "s3"])
+def test_a_bad_name_is_a_bad_request(node: Node, name: str) -> None:
+    reply = act(node, "POST", f"/v1/buckets/{name}", "create-bck")
+    assert reply.status == 400
+    assert "bucket name" in message(reply)
+
+
+def test_a_bucket_may_be_created_with_props(node: Node) -> None:
+    name = fresh()
+    value = {"checksum": {"type": "sha256"}, "features": "512"}
+    assert act(node, "POST", f"/v1/buckets/{name}", "create-bck", value).status == 200
+    assert props(node, name)["checksum"]["type"] == "sha256"
+    assert props(node, name)["features"] == "512"
+    assert act(node, "DELETE", f"/v1/buckets/{name}", "destroy-bck").status == 200
+
+
+@pytest.mark.parametrize(
+    "value", [{"checksum": {"type": "rot13"}}, {"nonsense": 1}, ["checksum.type"], "x"]
+)
+def test_props_that_make_no_sense_create_nothing(node: Node, value: Any) -> None:
+    name = fresh()
+    assert act(node, "POST", f"/v1/buckets/{name}", "create-bck", value).status == 400
+    assert act(node, "HEAD", f"/v1/buckets/{name}").status == 404
+
+
+def test_props_are_nested_and_large_numbers_are_text(node: Node, bucket: str) -> None:
+    found = props(node, bucket)
+    assert found["provider"] == "ais"
+    assert found["backend_bck"]["name"] == ""
+    assert found["checksum"]["type"] == "xxhash"
+    assert found["lru"]["enabled"] is False
+    assert found["ec"]["objsize_limit"] == 262144
+    for name in ("access", "features", "bid", "created"):
+        assert found[name].isdigit()
+
+
+def test_props_are_set_one_by_one(node: Node, bucket: str) -> None:
+    target = f"/v1/buckets/{bucket}"
+    assert act(node, "PATCH", target, "set-bprops", {"checksum": {"type": "md5"}}).status == 200
+    assert act(node, "PATCH", target, "set-bprops", {"mirror.copies": "3"}).status == 200
+    found = props(node, bucket)
+    assert found["checksum"]["type"] == "md5"
+    assert found["mirror"]["copies"] == 3
+    assert act(node, "PATCH", target, "reset-bprops").status == 200
+    assert props(node, bucket)["checksum"]["type"] == "xxhash"
+    assert props(node, bucket)["mirror"]["copies"] == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"checksum": {"type": "rot13"}}, "expected one of"),
+        ({"checksum": {"kind": "md5"}}, "no setting 'checksum.kind'"),
+        ({"net": {"http": {"use_https": True}}}, "no setting 'net.http.use_https'"),
+        ({}, "nothing to set"),
+        (None, "nothing to set"),
+    ],
+)
+def test_props_that_make_no_sense_change_nothing(
+    node: Node, bucket: str, value: Any, text: str
+) -> None:
+    before = props(node, bucket)
+    reply = act(node, "PATCH", f"/v1/buckets/{bucket}", "set-bprops", value)
+    assert reply.status == 400
+    assert text in message(reply)
+    assert props(node, bucket) == before
+
+
+def test_the_checksum_type_counts_for_objects_written_from_then_on(node: Node, bucket: str) -> None:
+    put(node, bucket, "before", b"x")
+    act(node, "PATCH", f"/v1/buckets/{bucket}", "set-bprops", {"checksum": {"type": "md5"}})
+    put(node, bucket, "after", b"x")
+    kinds = {
+        key: node.send("HEAD", f"/v1/objects/{bucket}/{key}").headers["ais-checksum-type"]
+        for key in ("before", "after")
+    }
+    assert kinds == {"before": "xxhash", "after": "md5"}
+
+
+def test_destroying_takes_objects_and_uploads_along(node: Node, s3: Any) -> None:
+    name = fresh()
+    act(node, "POST", f"/v1/buckets/{name}", "create-bck")
+    for number in range(20):
+        put(node, name, f"dir/{number}", b"x" * (number * 10_000))
+    s3.create_multipart_upload(Bucket=name, Key="unfinished")
+    assert act(node, "DELETE", f"/v1/buckets/{name}", "destroy-bck").status == 200
+    reply = act(node, "GET", f"/v1/buckets/{name}", "list")
+    assert (reply.status, message(reply)) == (404, f'bucket "ais://{name}" does not exist')
+    act(node, "POST", f"/v1/buckets/{name}", "create-bck")
+    assert listed(node, name)["entries"] == []
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=name)
+    act(node, "DELETE", f"/v1/buckets/{name}", "destroy-bck")
+
+
+def test_destroying_what_is_not_there_is_not_found(node: Node) -> None:
+    name = fresh()
+    reply = act(node, "DELETE", f"/v1/buckets/{name}", "destroy-bck")
+    assert (reply.status, message(reply)) == (404, f'bucket "ais://{name}" does not exist')
+
+
+def test_a_delete_without_the_action_destroys_nothing(node: Node, bucket: str) -> None:
+    assert act(node, "DELETE", f"/v1/buckets/{bucket}").status == 400
+    assert act(node, "HEAD", f"/v1/buckets/{bucket}").status == 200
