@@ -1,0 +1,1 @@
+"""The process: options, logs, supervisor and workers, and the composition of a node."""

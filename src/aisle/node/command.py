@@ -1,0 +1,60 @@
+"""The `aisnode` command around any application: options, directories, banner, exit code.
+
+Everything that keeps a node from starting ends as one line on standard error and exit code 1.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from aisle import __version__
+from aisle.core.errors import ConfigError
+from aisle.node import directories, options, supervisor
+from aisle.node.options import NodeOptions
+from aisle.node.worker import OpenApp
+
+ACCESS_KEY_ENV: Final = options.variable_of("root_access_key")
+
+
+def run(arguments: Sequence[str], environ: Mapping[str, str], open_app: OpenApp) -> int:
+    """Run a node until it is told to stop, and return the exit code."""
+    try:
+        given = options.load(arguments, environ)
+        held = directories.hold(given)
+        try:
+            supervisor.serve(given, open_app, lambda: print(banner(given), flush=True))
+        finally:
+            for fd in held:
+                os.close(fd)
+    except ConfigError as error:
+        print(f"aisnode: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def banner(given: NodeOptions) -> str:
+    """What a user sees when the node answers: where it is, and three commands to try."""
+    endpoint = given.endpoint
+    authority = endpoint.removeprefix("http://")
+    if given.auth_enabled:
+        auth = "on"
+        keys = f"those of {ACCESS_KEY_ENV}"
+    else:
+        who = "anyone who can reach this address" if given.insecure else "this machine only"
+        auth = f"off: {who} may read and write"
+        keys = "any will do"
+    return f"""\
+Aisle {__version__} is ready
+
+  endpoint         {endpoint}   (S3 here and under /s3)
+  data             {given.data}
+  authentication   {auth}
+
+Try (S3 tools need keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: {keys}):
+  ais create ais://demo
+  aws --endpoint-url {endpoint} s3 cp README.md s3://demo/
+  s3cmd --no-ssl --host={authority}/s3 --host-bucket='{authority}/s3/%(bucket)' ls s3://demo
+"""
