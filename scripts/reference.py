@@ -1,0 +1,144 @@
+"""Write the reference pages that come from tables: settings and options, S3 operations.
+
+`python scripts/reference.py` writes; with `--check` it only tells, by its exit code, whether the
+pages are up to date. The text of every row stands in the tables, not here.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from aisle.api.s3 import dialect
+from aisle.api.s3.operations import ROUTES
+from aisle.core import features, settings
+from aisle.node.options import OPTIONS
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+
+HEAD = """\
+# Settings and options
+
+This page is written by `make docs` from the tables that the server itself uses.
+
+## Options of a node
+
+What one `aisnode` process is told when it starts. The command line wins over the environment, the
+environment over the TOML file named by `--config` or `AISLE_CONFIG`. In the file an option is
+called as its variable without `AISLE_`, in lower case; paths there are relative to the file. Lists
+in variables are separated by commas. Secrets cannot be given on the command line.
+"""
+
+SETTINGS = """
+## Settings of the cluster and of buckets
+
+What the cluster's configuration and bucket props hold. A new bucket takes a copy of the cluster's
+values. Sizes are powers of 1,024 (`64KB`, `4MiB`), durations look like `30s`, `120m`, `1h30m`,
+`7d`.
+"""
+
+FEATURES = """
+## Feature flags
+
+Names for the masks in `features`, as AIStore numbers them. A flag without effect is kept and
+returned.
+"""
+
+
+OPERATIONS = """\
+# S3 operations
+
+This page is written by `make docs` from the table that the server routes by. It has every
+operation of Amazon's S3 API (as botocore's model lists them), those of directory buckets and
+object lambdas apart. What is not served answers `501 NotImplemented` in XML and changes nothing.
+How the served ones behave is told in [The S3 API](../s3.md).
+"""
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    lines = [list(head)]
+    lines.append(["---"] * len(lines[0]))
+    lines += [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def render_operations() -> str:
+    """The page of S3 operations."""
+    rows = [
+        (
+            code(name),
+            row.method,
+            {"service": "/", "bucket": "/BUCKET", "object": "/BUCKET/KEY"}[row.level]
+            + (f"?{row.selector}" if row.selector else ""),
+            "yes" if name in dialect.HANDLERS else "",
+        )
+        for row in ROUTES
+        for name in row.names
+    ]
+    rows.sort(key=lambda row: (row[3] == "", row[0]))
+    listed = table(("Operation", "Method", "Target", "Served"), rows)
+    return f"{OPERATIONS}\n{listed}"
+
+
+def render_settings() -> str:
+    """The page of settings and options."""
+    options = table(
+        ("Option", "Variable", "Default", "Meaning"),
+        (
+            (
+                code(option.flag) or "(not on the command line)",
+                code(option.env),
+                code(option.default),
+                option.help[0].upper() + option.help[1:] + ".",
+            )
+            for option in OPTIONS
+        ),
+    )
+    rows = table(
+        ("Setting", "Where", "Kind", "Default", "Meaning"),
+        (
+            (
+                code(row.name),
+                ", ".join(sorted(row.scope, reverse=True)),
+                row.kind + (": " + ", ".join(filter(None, row.choices)) if row.choices else ""),
+                code(settings.show(row.default)),
+                row.description + (" Needs a restart." if row.restart and row.effect else ""),
+            )
+            for row in settings.SETTINGS.values()
+        ),
+    )
+    flags = table(
+        ("Bit", "Feature", "Bucket", "Effect here", "Meaning"),
+        (
+            (
+                str(feature.bit),
+                code(feature.name),
+                "yes" if feature.per_bucket else "",
+                "yes" if feature.effect else "",
+                feature.help[0].upper() + feature.help[1:] + ".",
+            )
+            for feature in features.FEATURES
+        ),
+    )
+    return f"{HEAD}\n{options}{SETTINGS}\n{rows}{FEATURES}\n{flags}"
+
+
+PAGES = {"settings.md": render_settings, "s3-operations.md": render_operations}
+
+
+def main() -> None:
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, render in PAGES.items():
+        page = REFERENCE / name
+        if "--check" not in sys.argv[1:]:
+            page.write_text(render())
+        elif not page.exists() or page.read_text() != render():
+            sys.exit(f"{name} is not up to date: run make docs")
+
+
+if __name__ == "__main__":
+    main()
