@@ -31,11 +31,6 @@ def store_error(error: OSError, what: str) -> StoreError:
     return StoreUnavailable(message)
 
 
-def is_full(error: OSError) -> bool:
-    """Whether `error` says that the disk or a quota is full."""
-    return error.errno in _FULL
-
-
 def has_room(path: Path, size: int) -> bool:
     """Whether `size` more bytes of new data fit, beside the reserve, on the disk under `path`."""
     stat = os.statvfs(path)
