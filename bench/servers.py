@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +35,7 @@ class ServerFailed(Exception):
     """The server did not start, or is gone."""
 
 
-class Server:
+class Server(ABC):
     """One server process tree with its own port, credentials and directory."""
 
     name: ClassVar[str]
@@ -52,8 +53,9 @@ class Server:
 
     # What an adapter says.
 
+    @abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """The command line that starts the server in the foreground."""
 
     def environment(self) -> dict[str, str]:
         return {}

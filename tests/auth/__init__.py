@@ -1,0 +1,1 @@
+"""Signatures and chunked bodies, against botocore and the published examples."""

@@ -1,0 +1,1 @@
+"""The `aisnode` command as a process: starts, stops, deaths, directories, options, logs."""

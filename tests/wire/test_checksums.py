@@ -6,6 +6,7 @@ As trailers they are in `test_chunked.py`.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -270,6 +271,20 @@ def test_a_composite_upload_must_name_the_checksums_of_its_parts(
     with refused(400, "InvalidRequest"):
         complete(s3, bucket, "k", upload, bare)
     assert not exists(s3, bucket, "k")
+
+
+def test_a_composite_value_with_the_wrong_number_of_parts_completes_nothing(
+    node: Node, s3: Any, bucket: str
+) -> None:
+    upload = begin(s3, bucket, "k", ChecksumAlgorithm="SHA256")
+    parts = upload_parts(s3, node, bucket, upload, "SHA256")
+    digests = b"".join(b64decode(part["ChecksumSHA256"]) for part in parts)
+    value = checksum("SHA256", digests)
+    with refused(400, "BadDigest"):
+        complete(s3, bucket, "k", upload, parts, ChecksumSHA256=f"{value}-{len(parts) + 1}")
+    assert not exists(s3, bucket, "k")
+    complete(s3, bucket, "k", upload, parts, ChecksumSHA256=f"{value}-{len(parts)}")
+    assert exists(s3, bucket, "k")
 
 
 def test_a_type_other_than_agreed_is_refused(node: Node, s3: Any, bucket: str) -> None:

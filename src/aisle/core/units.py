@@ -13,7 +13,6 @@ from typing import Final
 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtpe]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 _SIZE_POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
-_SIZE_NAMES: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d|w)", re.ASCII)
 _DURATION_UNITS: Final = {
@@ -42,17 +41,6 @@ def parse_size(text: str) -> int:
     if size > _LARGEST:
         raise ValueError("expected a size below 8EiB")
     return size
-
-
-def format_size(size: int) -> str:
-    """`size` in the largest unit that expresses it exactly: `4MiB`, `1000B`, `0`."""
-    if size == 0:
-        return "0"
-    power = 0
-    while size % 1024 == 0 and power < len(_SIZE_NAMES) - 1:
-        size //= 1024
-        power += 1
-    return f"{size}{_SIZE_NAMES[power]}"
 
 
 def parse_duration(text: str) -> int:

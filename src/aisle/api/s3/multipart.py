@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.s3 import headers as h
 from aisle.api.s3.common import XML, bare, integer, open_bucket, owner, part_number
 from aisle.api.s3.errors import S3Error
-from aisle.api.s3.incoming import S3Incoming, parse_checksum, read_document
+from aisle.api.s3.incoming import S3Incoming, read_document
 from aisle.api.s3.xml import MalformedXML, document, element, parse
 from aisle.core import checksums
 from aisle.core.dates import iso_date
-from aisle.core.errors import InvalidRequest, UploadNotFound
+from aisle.core.errors import InvalidArgument, InvalidRequest, UploadNotFound
 from aisle.core.http import RequestHead
 from aisle.core.names import encode_key
 from aisle.namespace import uploads
@@ -21,7 +20,6 @@ from aisle.namespace.uploads import MAX_PARTS, Claims, NamedPart
 
 # 10,000 parts with their checksums.
 _DOCUMENT_LIMIT: Final = 4 << 20
-_COMPOSITE_COUNT: Final = re.compile(r"-[0-9]{1,5}$")
 
 
 async def create_multipart_upload(svc: Service, ctx: Context) -> Response:
@@ -200,8 +198,12 @@ def _claimed_checksums(head: RequestHead) -> dict[str, str]:
     for header, row in checksums.BY_HEADER.items():
         text = head.headers.get(header)
         if text is not None:
-            parse_checksum(row.name, _COMPOSITE_COUNT.sub("", text.strip()))
-            claimed[row.name] = text.strip()
+            value = text.strip()
+            try:
+                row.parse_composite(value) if "-" in value else row.parse(value)
+            except InvalidArgument:
+                raise InvalidRequest(f"Value for {header} header is invalid.") from None
+            claimed[row.name] = value
     return claimed
 
 
