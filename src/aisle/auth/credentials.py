@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from aisle.auth.payload import Payload
 from aisle.core.errors import AccessDenied
@@ -25,8 +25,7 @@ class Credential:
     session_token: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Who is asking."""
 
     user: str
@@ -40,8 +39,7 @@ ANONYMOUS: Final = Identity("", "", anonymous=True)
 Lookup = Callable[[str], Credential | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
+class Authenticated(NamedTuple):
     """Who sent the request, how its body is guarded, and the head that is to be acted on.
 
     `head` is the one that was given, with headers added that its sender had moved to the query.
@@ -55,5 +53,7 @@ class Authenticated:
 def check_token(credential: Credential, token: str) -> None:
     """Raise unless `token` is the session token of `credential`, or both have none."""
     expected = credential.session_token
+    if not expected and not token:
+        return
     if not hmac.compare_digest(expected.encode(), token.encode("utf-8", "surrogateescape")):
         raise AccessDenied("the session token is not the one that belongs to the access key")

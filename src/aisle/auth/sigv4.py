@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from aisle.auth.chunked import ChunkSigner
@@ -30,6 +30,8 @@ from aisle.auth.hoisted import with_headers
 from aisle.auth.payload import (
     HASH_HEADER,
     HASH_PARAM,
+    Payload,
+    PayloadKind,
     parse_payload,
     signs_chunks,
 )
@@ -82,19 +84,24 @@ _REGION_LIMIT: Final = 64
 # --- the two places of a signature ----------------------------------------------------------
 
 
-class _Claim(NamedTuple):
-    """What a request says of its signature, read from either place."""
+class _Scope(NamedTuple):
+    """What a request says of its signature, but for the signature: the same for all requests that
+    one client signs in the same way on one day. `signed` is the list of `names` as it came."""
 
     access_key: str
     date: str
     region: str
+    text: str
     signed: str
+    names: tuple[str, ...]
+
+
+class _Claim(NamedTuple):
+    """What a request says of its signature, read from either place."""
+
+    scope: _Scope
     proof: str
     query: bool
-
-    @property
-    def scope(self) -> str:
-        return f"{self.date}/{self.region}/{SERVICE}/{TERMINATOR}"
 
 
 def check_header(
@@ -102,8 +109,7 @@ def check_header(
 ) -> Authenticated:
     """Check a request with an Authorization header."""
     claim = _parse_authorization(authorization)
-    names = claim.signed.split(";")
-    _require_signed(head, names, exempt=(HASH_HEADER, _AGENT_HEADER, "x-amz-date"))
+    _require_signed(head, claim.scope.names, exempt=(HASH_HEADER, _AGENT_HEADER, "x-amz-date"))
     timestamp = _header_timestamp(head)
     time = parse_timestamp(timestamp)
     if time is None:
@@ -112,17 +118,17 @@ def check_header(
     claimed = head.headers.get(HASH_HEADER)
     if not claimed:
         raise InvalidRequest("Missing required header for this request: x-amz-content-sha256")
-    parse_payload(claimed)
+    payload = parse_payload(claimed)
     credential = _find(claim, timestamp, lookup)
     check_token(credential, head.headers.get(_TOKEN_HEADER, ""))
     query = canonical_query(head.query)
-    key = signing_key(credential.secret_key, claim.date, claim.region)
-    request = _Request(head, claim, names, timestamp, query, claimed)
+    key = signing_key(credential.secret_key, claim.scope.date, claim.scope.region)
+    request = _Request(head, claim, timestamp, query, claimed)
     mismatches = []
     for host, path in _splits(head):
         mismatch = request.compare(key, host, path)
         if mismatch is None:
-            return request.accept(key, credential)
+            return request.accept(key, credential, payload)
         mismatches.append(mismatch)
     raise mismatches[0]
 
@@ -130,8 +136,7 @@ def check_header(
 def check_query(head: RequestHead, lookup: Lookup, now: float) -> Authenticated:
     """Check a presigned request."""
     claim = _parse_query(head)
-    names = claim.signed.split(";")
-    _require_signed(head, names, exempt=(HASH_HEADER, _AGENT_HEADER))
+    _require_signed(head, claim.scope.names, exempt=(HASH_HEADER, _AGENT_HEADER))
     params = head.params
     timestamp = params["X-Amz-Date"]
     time = parse_timestamp(timestamp)
@@ -154,17 +159,19 @@ def check_query(head: RequestHead, lookup: Lookup, now: float) -> Authenticated:
         token = params[_TOKEN_PARAM]
     check_token(credential, token)
     claimed = _presigned_hash(head)
-    parse_payload(claimed)
-    key = signing_key(credential.secret_key, claim.date, claim.region)
+    payload = parse_payload(claimed)
+    key = signing_key(credential.secret_key, claim.scope.date, claim.scope.region)
     query = canonical_query(head.query, without="X-Amz-Signature")
-    request = _Request(head, claim, names, timestamp, query, claimed)
+    request = _Request(head, claim, timestamp, query, claimed)
     host = head.headers.get("host", "")
     mismatch = request.compare(key, host, canonical_path(head.path))
     if mismatch is not None:
         raise mismatch
-    known = request.accept(key, credential)
+    known = request.accept(key, credential, payload)
+    if params.keys() <= _OWN:
+        return known
     moved = [(n.lower(), v) for n, v in head.pairs if n[:6] in _HOISTED and n not in _OWN]
-    return replace(known, head=with_headers(head, moved)) if moved else known
+    return known._replace(head=with_headers(head, moved)) if moved else known
 
 
 def _parse_authorization(text: str) -> _Claim:
@@ -183,7 +190,7 @@ def _parse_authorization(text: str) -> _Claim:
         raise MalformedCredentials(
             "the Authorization header must have Credential, SignedHeaders and Signature, once each"
         )
-    return _claim(fields["Credential"], fields["SignedHeaders"], fields["Signature"], query=False)
+    return _claim(fields["Credential"], fields["SignedHeaders"], fields["Signature"], False)
 
 
 def _parse_query(head: RequestHead) -> _Claim:
@@ -203,11 +210,19 @@ def _parse_query(head: RequestHead) -> _Claim:
         params["X-Amz-Credential"],
         params["X-Amz-SignedHeaders"],
         params["X-Amz-Signature"],
-        query=True,
+        True,
     )
 
 
-def _claim(credential: str, signed: str, proof: str, *, query: bool) -> _Claim:
+def _claim(credential: str, signed: str, proof: str, query: bool) -> _Claim:
+    # What follows relies on plain text: it is compared, hashed, and repeated in error replies.
+    if not (proof.isascii() and proof.isalnum()):
+        raise MalformedCredentials("the signature has characters it cannot have", query=query)
+    return _Claim(_scope(credential, signed, query), proof, query)
+
+
+@lru_cache(maxsize=1024)
+def _scope(credential: str, signed: str, query: bool) -> _Scope:
     # From the right: an access key may have a slash in it.
     parts = credential.rsplit("/", 4)
     if len(parts) != 5 or not parts[0]:
@@ -219,17 +234,17 @@ def _claim(credential: str, signed: str, proof: str, *, query: bool) -> _Claim:
         raise MalformedCredentials("the credential must end in /s3/aws4_request", query=query)
     if len(region) > _REGION_LIMIT:
         raise MalformedCredentials("the credential's region is not a name", query=query)
-    # What follows relies on plain text: it is compared, hashed, and repeated in error replies.
     text = credential + signed
-    if not (text.isascii() and text.isprintable() and proof.isascii() and proof.isalnum()):
+    if not (text.isascii() and text.isprintable()):
         raise MalformedCredentials("the credentials have characters they cannot have", query=query)
-    return _Claim(access_key, date, region, signed, proof, query)
+    scope = f"{date}/{region}/{SERVICE}/{TERMINATOR}"
+    return _Scope(access_key, date, region, scope, signed, tuple(signed.split(";")))
 
 
 # --- what both have to satisfy --------------------------------------------------------------
 
 
-def _require_signed(head: RequestHead, names: list[str], *, exempt: tuple[str, ...]) -> None:
+def _require_signed(head: RequestHead, names: tuple[str, ...], *, exempt: tuple[str, ...]) -> None:
     if "host" not in names:
         raise AccessDenied("There were headers present in the request which were not signed: host")
     for name in head.headers:
@@ -240,13 +255,13 @@ def _require_signed(head: RequestHead, names: list[str], *, exempt: tuple[str, .
 
 
 def _find(claim: _Claim, timestamp: str, lookup: Lookup) -> Credential:
-    if claim.date != timestamp[:8]:
+    if claim.scope.date != timestamp[:8]:
         raise MalformedCredentials(
             "the date of the credential is not the date of the request", query=claim.query
         )
-    credential = lookup(claim.access_key)
+    credential = lookup(claim.scope.access_key)
     if credential is None:
-        raise InvalidAccessKey(claim.access_key)
+        raise InvalidAccessKey(claim.scope.access_key)
     return credential
 
 
@@ -295,35 +310,35 @@ class _Request(NamedTuple):
 
     head: RequestHead
     claim: _Claim
-    names: list[str]
     timestamp: str
     query: str
     claimed: str
 
     def compare(self, key: bytes, host: str, path: str) -> SignatureMismatch | None:
         """`None` if the signature was made with `key` over this host and path."""
-        claim, headers = self.claim, self.head.headers
+        scope, headers = self.claim.scope, self.head.headers
         if host != headers.get("host"):
             headers = {**headers, "host": host}
         request = canonical_request(
             self.head.method,
             path,
             self.query,
-            canonical_headers(headers, self.names),
-            claim.signed,
+            canonical_headers(headers, scope.names),
+            scope.signed,
             self.claimed,
         )
-        text = string_to_sign(self.timestamp, claim.scope, request)
-        computed = signature(key, text)
-        if hmac.compare_digest(computed, claim.proof):
+        text = string_to_sign(self.timestamp, scope.text, request)
+        computed, proof = signature(key, text), self.claim.proof
+        if hmac.compare_digest(computed, proof):
             return None
         return SignatureMismatch(
-            claim.access_key, provided=claim.proof, string_to_sign=text, canonical_request=request
+            scope.access_key, provided=proof, string_to_sign=text, canonical_request=request
         )
 
-    def accept(self, key: bytes, credential: Credential) -> Authenticated:
-        claim, signer = self.claim, None
-        if signs_chunks(self.claimed):
-            signer = ChunkSigner(claim.access_key, key, self.timestamp, claim.scope, claim.proof)
+    def accept(self, key: bytes, credential: Credential, payload: Payload) -> Authenticated:
+        if payload.kind is PayloadKind.CHUNKED and signs_chunks(self.claimed):
+            scope, proof = self.claim.scope, self.claim.proof
+            signer = ChunkSigner(scope.access_key, key, self.timestamp, scope.text, proof)
+            payload = parse_payload(self.claimed, signer)
         identity = Identity(credential.user, credential.access_key)
-        return Authenticated(identity, parse_payload(self.claimed, signer), self.head)
+        return Authenticated(identity, payload, self.head)

@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
 from urllib.parse import unquote_to_bytes
+
+_CACHED_LENGTH: Final = 128
 
 
 def decode_component(raw: str, *, plus: bool = False) -> str:
@@ -36,25 +40,38 @@ def parse_query(raw: bytes) -> tuple[tuple[str, str], ...]:
         if part:
             name, _, value = part.partition("=")
             if "%" in part or "+" in part or not part.isascii():
-                name = decode_component(name, plus=True)
-                value = decode_component(value, plus=True)
+                name, value = _decode_text(name), _decode_text(value)
             pairs.append((name, value))
     return tuple(pairs)
+
+
+def _decode_text(raw: str) -> str:
+    if len(raw) <= _CACHED_LENGTH:
+        return _decode_short(raw)
+    return decode_component(raw, plus=True)
+
+
+@lru_cache(maxsize=1024)
+def _decode_short(raw: str) -> str:
+    # Credentials, content types, delimiters: the same few from every client.
+    return decode_component(raw, plus=True)
 
 
 class RequestHead:
     """Method, target and fields of one request. `path` and `query` are as on the wire.
 
-    A value: nobody changes it. Not a frozen dataclass, because one is made for every request and
-    half of them never look at their query.
+    `pairs` is the decoded query, in order, with repetitions; `params` is the same by name, where
+    of a repeated name the first value counts.
+
+    A value: nobody changes it. Not a frozen dataclass, because one is made for every request.
     """
 
     __slots__ = (
-        "_pairs",
-        "_params",
         "client",
         "headers",
         "method",
+        "pairs",
+        "params",
         "path",
         "query",
         "repeated",
@@ -78,23 +95,9 @@ class RequestHead:
         self.repeated = repeated
         self.scheme = scheme
         self.client = client
-        self._pairs: tuple[tuple[str, str], ...] | None = None
-        self._params: dict[str, str] | None = None
-
-    @property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        """The decoded query, in order, with repetitions."""
-        if self._pairs is None:
-            self._pairs = parse_query(self.query)
-        return self._pairs
-
-    @property
-    def params(self) -> dict[str, str]:
-        """The decoded query by name; of a repeated name the first value counts."""
-        if self._params is None:
-            # From the back, so that the first of a repeated name is what stays.
-            self._params = dict(reversed(self.pairs))
-        return self._params
+        self.pairs = parse_query(query)
+        # From the back, so that the first of a repeated name is what stays.
+        self.params = dict(reversed(self.pairs))
 
     def header(self, name: str, default: str = "") -> str:
         return self.headers.get(name, default)
