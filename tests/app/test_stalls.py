@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 
 from aisle.app import stalls
-from aisle.app.stalls import WAITING
+from aisle.app.stalls import Waiting
 
 
 def test_only_a_task_that_has_waited_for_too_long_is_ended() -> None:
     async def stuck() -> None:
-        with WAITING:
+        with Waiting():
             await asyncio.sleep(60)
 
     async def busy() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Protocol
 
 from aisle.auth.credentials import Credential, Identity
@@ -95,7 +96,12 @@ Handler = Callable[[Service, Context], Awaitable[Response]]
 def virtual_bucket(head: RequestHead, domains: tuple[str, ...]) -> tuple[str, bool] | None:
     """The bucket that the Host header names in front of one of `domains`, if it does, and
     whether that domain serves S3 under `/s3` (its entry then ends so) rather than at the root."""
-    host = head.headers.get("host", "").lower()
+    return _virtual_bucket(head.headers.get("host", ""), domains)
+
+
+@lru_cache(maxsize=256)
+def _virtual_bucket(host: str, domains: tuple[str, ...]) -> tuple[str, bool] | None:
+    host = host.lower()
     colon = host.rfind(":")
     if colon > host.rfind("]"):
         host = host[:colon]

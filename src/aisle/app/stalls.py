@@ -19,14 +19,14 @@ _waiting: Final[dict[asyncio.Task[Any], float]] = {}
 
 
 class Waiting:
-    """`with WAITING: await receive()`: the current task waits for its client."""
+    """`with Waiting(): await receive()`: the current task waits for its client."""
 
-    __slots__ = ()
+    __slots__ = ("_task",)
 
     def __enter__(self) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            _waiting[task] = time.monotonic()
+        self._task = asyncio.current_task()
+        if self._task is not None:
+            _waiting[self._task] = time.monotonic()
 
     def __exit__(
         self,
@@ -34,12 +34,8 @@ class Waiting:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            _waiting.pop(task, None)
-
-
-WAITING: Final = Waiting()
+        if self._task is not None:
+            _waiting.pop(self._task, None)
 
 
 def sweep(limit: float = STALL_SECONDS) -> int:

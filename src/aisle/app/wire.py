@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from aisle.api.base import Headers, Response
-from aisle.app.stalls import WAITING
+from aisle.app.stalls import Waiting
 from aisle.core.errors import IncompleteBody
 
 Message = MutableMapping[str, Any]
@@ -44,7 +44,7 @@ class WireBody:
     async def read(self) -> bytes:
         """The next piece, `b""` at the end. Raises `IncompleteBody`."""
         while not self._ended:
-            with WAITING:
+            with Waiting():
                 message = await self._receive()
             if message["type"] == "http.disconnect":
                 self._ended = True
@@ -97,7 +97,7 @@ async def _stream(body: AsyncIterator[bytes], receive: Receive, send: Send) -> i
         async for piece in body:
             if watcher.done():
                 return sent
-            with WAITING:
+            with Waiting():
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             sent += len(piece)
         await send({"type": "http.response.body", "body": b""})

@@ -114,7 +114,10 @@ async def find_small(store: Store, bucket: BucketRow, key: bytes) -> tuple[Found
     """Like `find`, with the bytes of an object that is one row."""
     previous: Object | None = None
     for _ in range(RETRIES):
-        found = await find(store, bucket, key)
+        record = await head(store, bucket, key)
+        found = Found(record, record.extents, record.parts)
+        if record.layout:
+            found = await find(store, bucket, key)
         extents = found.extents
         if not extents:
             return found, b""

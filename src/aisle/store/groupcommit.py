@@ -44,8 +44,10 @@ GROUP_BATCHES: Final = 512
 GROUP_BYTES: Final = 16 << 20
 # About how much WAL this process writes between two checkpoints.
 CHECKPOINT_BYTES: Final = 16 << 20
+WAL_AMPLE: Final = 4 * WAL_KEPT  # more than the WAL ever takes
 TIGHT_BYTES: Final = 256 << 10  # the same when the disk is nearly full
 ROWS_A_STATEMENT: Final = 16
+WATCHED_KEPT: Final = 4096
 
 _Place = tuple[str, bytes]
 _Item = TypeVar("_Item")
@@ -93,9 +95,15 @@ class GroupCommit:
         self._epoch = epoch
         self._watched = watched
         self._changed: set[str] = set()
+        self._kept: dict[_Place, bytes | None] = {}  # watched rows, as they were at `_kept_at`
+        self._kept_at = 0
         self._tables = known_tables(connection)
         self._queue: deque[Batch] = deque()
-        self._wake = threading.Condition()
+        self._mutex = threading.Lock()
+        # Held but for the moment in which a sleeping thread is woken; a Condition costs more.
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        self._asleep = False
         self._stopped = ""
         self._since_checkpoint = 0
         self._tight = False
@@ -104,18 +112,23 @@ class GroupCommit:
 
     def submit(self, batch: Batch) -> None:
         """Queue `batch`; its future is resolved in its own loop."""
-        with self._wake:
+        with self._mutex:
             if self._stopped:
                 raise StoreUnavailable(self._stopped)
             self._queue.append(batch)
-            self._wake.notify()
+            self._ring()
 
     def stop(self) -> None:
         """Commit what is queued, refuse the rest, end the thread. Blocks."""
-        with self._wake:
+        with self._mutex:
             self._stopped = self._stopped or "the index is closed"
-            self._wake.notify()
+            self._ring()
         self._thread.join()
+
+    def _ring(self) -> None:
+        if self._asleep:
+            self._asleep = False
+            self._bell.release()
 
     # --- the thread -------------------------------------------------------------------------
 
@@ -131,7 +144,7 @@ class GroupCommit:
                     group = []
                     self._checkpoint()
         except BaseException as error:
-            with self._wake:
+            with self._mutex:
                 self._stopped = f"the index writer has died: {error!r}"
                 group += self._queue
                 self._queue.clear()
@@ -141,17 +154,19 @@ class GroupCommit:
             _answer(group)
 
     def _wait(self) -> bool:
-        with self._wake:
-            while not self._queue:
+        while True:
+            with self._mutex:
+                if self._queue:
+                    return True
                 if self._stopped:
                     return False
-                self._wake.wait()
-            return True
+                self._asleep = True
+            self._bell.acquire()
 
     def _drain(self) -> list[Batch]:
         group: list[Batch] = []
         size = 0
-        with self._wake:
+        with self._mutex:
             while self._queue and len(group) < GROUP_BATCHES and size < GROUP_BYTES:
                 group.append(self._queue.popleft())
                 size += group[-1].size
@@ -195,7 +210,7 @@ class GroupCommit:
         state = self._read_checked(group)
         pending: dict[_Place, bytes | None] = {}
         # What the WAL holds must still fit into the database when it is checkpointed.
-        self._tight = not has_room(self._path.parent, wal_size(self._path))
+        self._tight = self._is_tight()
         for batch in group:
             if isinstance(batch.changes, Clear):
                 self._flush(pending)
@@ -216,6 +231,10 @@ class GroupCommit:
                         state[change.table, change.key] = value
         self._flush(pending)
         return created
+
+    def _is_tight(self) -> bool:
+        directory = self._path.parent
+        return not has_room(directory, WAL_AMPLE) and not has_room(directory, wal_size(self._path))
 
     def _create_tables(self, group: list[Batch]) -> set[str]:
         named: set[str] = set()
@@ -243,13 +262,34 @@ class GroupCommit:
                         wanted.setdefault(change.table, set()).add(change.key)
         state: dict[_Place, bytes | None] = {}
         for table, keys in wanted.items():
-            for some in _pieces(list(keys)):
-                state.update(((table, key), None) for key in some)
-                marks = ",".join("?" * len(some))
-                sql = f"SELECT k, v FROM t_{table} WHERE k IN ({marks})"  # noqa: S608
-                for key, value in self._connection.execute(sql, some).fetchall():
-                    state[table, key] = value
+            if self._epoch is not None and table in self._watched:
+                self._read_watched(table, keys, state)
+            else:
+                self._read(table, keys, state)
         return state
+
+    def _read_watched(
+        self, table: str, keys: set[bytes], state: dict[_Place, bytes | None]
+    ) -> None:
+        """Rows that every write checks and that hardly change: they are read once an epoch,
+        which cannot move while the lock is held."""
+        assert self._epoch is not None
+        now = self._epoch.read()
+        if now != self._kept_at or len(self._kept) > WATCHED_KEPT:
+            self._kept_at = now
+            self._kept.clear()
+        missing = {key for key in keys if (table, key) not in self._kept}
+        if missing:
+            self._read(table, missing, self._kept)
+        state.update(((table, key), self._kept[table, key]) for key in keys)
+
+    def _read(self, table: str, keys: set[bytes], state: dict[_Place, bytes | None]) -> None:
+        for some in _pieces(list(keys)):
+            state.update(((table, key), None) for key in some)
+            marks = ",".join("?" * len(some))
+            sql = f"SELECT k, v FROM t_{table} WHERE k IN ({marks})"  # noqa: S608
+            for key, value in self._connection.execute(sql, some).fetchall():
+                state[table, key] = value
 
     def _flush(self, pending: dict[_Place, bytes | None]) -> None:
         puts: dict[str, list[tuple[bytes, bytes]]] = {}
@@ -303,12 +343,9 @@ def _first_failed(changes: Iterable[Change], state: dict[_Place, bytes | None]) 
 
 
 def _pieces(items: list[_Item]) -> Iterable[list[_Item]]:
-    """`items` in runs whose lengths are powers of two: few statement texts, all of them cached."""
-    start = 0
-    while start < len(items):
-        size = min(ROWS_A_STATEMENT, 1 << ((len(items) - start).bit_length() - 1))
-        yield items[start : start + size]
-        start += size
+    """`items` in runs of at most `ROWS_A_STATEMENT`: few statement texts, all of them cached."""
+    for start in range(0, len(items), ROWS_A_STATEMENT):
+        yield items[start : start + ROWS_A_STATEMENT]
 
 
 def _answer(group: list[Batch]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from aisle.store.base import ABSENT, Change, Check, Put
@@ -20,6 +21,7 @@ MAX_VALUE: Final = 16 << 20
 _TABLE: Final = re.compile(r"[a-z_]{1,64}")
 
 
+@lru_cache(maxsize=64)
 def check_table(table: str) -> str:
     """`table` itself. It becomes part of SQL text in some engines, hence the narrow alphabet."""
     if not _TABLE.fullmatch(table):

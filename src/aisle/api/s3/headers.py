@@ -266,9 +266,9 @@ def checksum_headers(values: Mapping[str, str], kind: str) -> Headers:
 
 def override(headers: Headers, head: RequestHead, *, anonymous: bool) -> None:
     """Apply `response-*` parameters, which only a signed request may use."""
-    if not head.query:
-        return
     params = head.params
+    if RESPONSE_OVERRIDES.keys().isdisjoint(params):
+        return
     for name, header in RESPONSE_OVERRIDES.items():
         value = params.get(name)
         if value is None:

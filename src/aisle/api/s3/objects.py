@@ -31,7 +31,7 @@ async def put_object(svc: Service, ctx: Context) -> Response:
     head = ctx.head
     bucket = await open_bucket(svc, ctx)
     h.refuse_unsupported(head)
-    if head.query and not head.params.keys().isdisjoint(("partNumber", "uploadId")):
+    if "partNumber" in head.params or "uploadId" in head.params:
         raise InvalidArgument("partNumber and uploadId come together", name="partNumber")
     key = encode_key(ctx.key)
     incoming = S3Incoming(head, ctx.known_payload, ctx.body)
@@ -90,7 +90,7 @@ def _select(ctx: Context, found: Found, headers: Headers) -> tuple[int, Span]:
     record = found.record
     size = record.size
     wanted = ctx.head.headers.get("range")
-    in_parts = bool(ctx.head.query) and "partNumber" in ctx.head.params
+    in_parts = "partNumber" in ctx.head.params
     checksums, kind = record.checksums, record.checksum_type
     status, span = 200, Span(0, size)
     if in_parts:
@@ -131,7 +131,7 @@ def _part_span(found: Found, number: int) -> tuple[Span, PartInfo | None]:
 
 def check_version(ctx: Context) -> None:
     """Without versions every object is the version `null`; no other one exists."""
-    version = ctx.head.params.get("versionId") if ctx.head.query else None
+    version = ctx.head.params.get("versionId")
     if version is not None and version != "null":
         raise VersionNotFound(ctx.bucket, ctx.key, version)
 

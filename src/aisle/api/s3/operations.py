@@ -203,7 +203,7 @@ def select(head: RequestHead, level: Level) -> tuple[str, str]:
     are told by the newer name.
     """
     selector = ""
-    if head.query:
+    if not SELECTORS.isdisjoint(head.params):
         for name, _ in head.pairs:
             if name in SELECTORS:
                 selector = name
