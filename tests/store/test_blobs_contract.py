@@ -72,6 +72,35 @@ def test_a_range_beyond_the_end_is_a_blob_cut_short(blobs: Blobs, run: Run) -> N
             run(take(blobs, blob, offset, length))
 
 
+@pytest.mark.parametrize("hint", [0, 1, 99, 100, 101, 250, 300, 1000])
+def test_a_hint_of_the_size_binds_to_nothing(blobs: Blobs, run: Run, hint: int) -> None:
+    data = some_bytes(300)
+
+    async def attempt() -> bytes:
+        source = await put(blobs, data)
+        writer = await blobs.create(b"owner", size_hint=hint)
+        await writer.write(data[:100])
+        await writer.write(b"")
+        await writer.write(data[100:250])
+        await writer.copy(source, 250, 50)
+        return await writer.seal()
+
+    blob = run(attempt())
+    assert run(take(blobs, blob, 0, 300)) == data
+    info = run(all_of(blobs))[blob]
+    assert (info.owner, info.size) == (b"owner", 300)
+
+
+def test_abort_of_a_blob_that_has_all_its_bytes_leaves_nothing(blobs: Blobs, run: Run) -> None:
+    async def attempt() -> None:
+        writer = await blobs.create(b"owner", size_hint=3)
+        await writer.write(b"abc")
+        await writer.abort()
+
+    run(attempt())
+    assert run(all_of(blobs)) == {}
+
+
 def test_pieces_of_any_size_are_put_together(blobs: Blobs, run: Run) -> None:
     data = some_bytes(5000)
     assert run(take(blobs, run(put(blobs, data, chunk=1)), 0, 5000)) == data

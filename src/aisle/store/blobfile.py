@@ -97,7 +97,12 @@ def open_range(path: Path, blob: bytes, offset: int, length: int) -> int:
 
 class FileWriter:
     """The `BlobWriter` of one new file. One task uses it; `abort` may follow a cancelled call,
-    whose thread may still be at work: a lock keeps the descriptor alive until that is over."""
+    whose thread may still be at work: a lock keeps the descriptor alive until that is over.
+
+    As soon as all bytes that are `expected` have come, they are synced with the trailer, while
+    the caller may still be hashing them, and `seal` finds nothing left to do. What is never
+    sealed after that is an orphan like any other whose row was not committed.
+    """
 
     def __init__(
         self,
@@ -107,6 +112,7 @@ class FileWriter:
         blob: bytes,
         owner: bytes,
         *,
+        expected: int,
         durable: bool,
         open_source: Callable[[bytes, int, int], int],
     ) -> None:
@@ -115,11 +121,13 @@ class FileWriter:
         self._path = path
         self._blob = blob
         self._owner = owner
+        self._expected = expected
         self._durable = durable
         self._open_source = open_source
         self._length = 0
         self._lock = threading.Lock()
         self._aborted = False
+        self._finished = False  # the trailer is written and everything synced
         self._sealed = False
 
     async def write(self, chunk: bytes) -> None:
@@ -129,7 +137,10 @@ class FileWriter:
         await self._in_thread(lambda: self._copy(blob, offset, length))
 
     async def seal(self) -> bytes:
-        await self._in_thread(self._seal)
+        if not self._finished or self._fd < 0:
+            await self._in_thread(self._finish)
+        fd, self._fd = self._fd, -1
+        os.close(fd)  # synced, if it has to be: nothing is left that could fail or wait
         # Set here and not in the thread: a cancelled caller never learns the id, and aborts.
         self._sealed = True
         return self._blob
@@ -149,19 +160,26 @@ class FileWriter:
                     raise StoreUnavailable("this blob is no longer being written")
                 try:
                     work()
+                    if self._length == self._expected > 0 and not self._finished:
+                        self._finish()
                 except OSError as error:
                     raise store_error(error, f"blob {self._blob.hex()}") from error
 
         await asyncio.wrap_future(submit(self._pool, locked))
 
     def _write(self, chunk: bytes) -> None:
-        rest = memoryview(chunk)
-        while rest:
-            count = os.pwrite(self._fd, rest, self._length)
-            self._length += count
-            rest = rest[count:]
+        self._reopen()
+        _write_at(self._fd, chunk, self._length)
+        self._length += len(chunk)
+
+    def _reopen(self) -> None:
+        """Take the trailer away: more comes than was expected."""
+        if self._finished:
+            self._finished = False
+            os.ftruncate(self._fd, self._length)
 
     def _copy(self, blob: bytes, offset: int, length: int) -> None:
+        self._reopen()
         source = self._open_source(blob, offset, length)
         try:
             self._copy_range(source, blob, offset, offset + length)
@@ -191,15 +209,13 @@ class FileWriter:
                 raise BlobMissing(blob.hex(), "truncated")
             offset += count
 
-    def _seal(self) -> None:
-        length = self._length
-        self._write(encode_trailer(self._blob, self._owner, length))
+    def _finish(self) -> None:
+        trailer = encode_trailer(self._blob, self._owner, self._length)
+        _write_at(self._fd, trailer, self._length)
         if self._durable:
             os.fdatasync(self._fd)
-        fd, self._fd = self._fd, -1
-        os.close(fd)
-        if self._durable:
             sync_directory(self._path.parent)
+        self._finished = True
 
     def discard(self) -> None:
         """Drop the file. Blocks; never raises."""
@@ -210,6 +226,14 @@ class FileWriter:
                     os.close(fd)
             with contextlib.suppress(OSError):
                 self._path.unlink()
+
+
+def _write_at(fd: int, data: bytes, offset: int) -> None:
+    rest = memoryview(data)
+    while rest:
+        count = os.pwrite(fd, rest, offset)
+        offset += count
+        rest = rest[count:]
 
 
 class FileBody:

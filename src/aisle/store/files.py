@@ -104,6 +104,7 @@ class FileBlobs:
                 path,
                 blob,
                 owner,
+                expected=size_hint,
                 durable=self._durable,
                 open_source=self._open_range,
             )
