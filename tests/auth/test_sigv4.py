@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote
@@ -18,7 +20,14 @@ from aisle.core.errors import (
     SignatureMismatch,
 )
 from aisle.core.http import RequestHead
-from aisle.core.sigv4 import EMPTY_SHA256, canonical_path, canonical_query, sign
+from aisle.core.sigv4 import (
+    EMPTY_SHA256,
+    canonical_path,
+    canonical_query,
+    sign,
+    signature,
+    signing_key,
+)
 from tests.auth.signing import (
     ALICE,
     TEMPORARY,
@@ -253,3 +262,10 @@ def test_header_bytes_beyond_ascii_are_signed_as_they_are() -> None:
         time=now(),
     )
     assert user_of(head_of("PUT", URL, headers)) == "alice"
+
+
+@given(st.text(min_size=1, max_size=100), st.binary(max_size=300))
+def test_a_signature_is_the_hmac_of_rfc_2104(secret: str, data: bytes) -> None:
+    key = signing_key(secret, "20260101", "eu-central-1")
+    expected = hmac.new(key, data, hashlib.sha256).hexdigest()
+    assert signature(key, data.decode("latin-1")) == expected

@@ -81,6 +81,13 @@ def test_steps_give_the_digest_of_the_whole_and_botocores(name: str, data: list[
         assert to_base64(hasher.digest()) == _CHECKSUM_CLS[name.lower()]().handle(whole)
 
 
+@pytest.mark.parametrize("size", [1983, 1984, 1985, 2047, 2048, 4096, 65_537])
+@pytest.mark.parametrize("name", ["MD5", "SHA1", "SHA256", "SHA512"])
+def test_a_digest_in_one_go_is_hashlibs(name: str, size: int) -> None:
+    data = bytes(range(251)) * (size // 251 + 1)
+    assert ALGORITHMS[name].compute(data[:size]) == hashlib.new(name, data[:size]).digest()
+
+
 @names
 @given(left=st.binary(max_size=300), right=st.binary(max_size=300))
 def test_full_object_digests_combine_and_others_do_not(

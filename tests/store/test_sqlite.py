@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from aisle.core.errors import ConfigError, RowChanged, StoreUnavailable
-from aisle.store.base import ABSENT, Check, Index, Put
+from aisle.store.base import ABSENT, Check, Delete, Index, Put
+from aisle.store.epoch import Epoch
 from aisle.store.groupcommit import CHECKPOINT_BYTES
 from aisle.store.sqlite import SqliteIndex
 from aisle.store.sqlitefile import WAL_KEPT
@@ -47,6 +48,42 @@ def _increment_in_process(path: Path, tasks: int, times: int) -> None:
         await index.close()
 
     asyncio.run(main())
+
+
+def test_a_check_of_a_watched_row_sees_what_others_have_changed(tmp_path: Path, run: Run) -> None:
+    # The writer keeps such rows from one group to the next.
+    epoch = Epoch()
+    mine = SqliteIndex.open(tmp_path / "index.db", epoch=epoch)
+    other = SqliteIndex.open(tmp_path / "index.db", epoch=epoch)
+
+    async def holds(index: SqliteIndex, value: bytes | None) -> bool:
+        expected = ABSENT if value is None else value
+        try:
+            await index.commit(Check("bucket", b"b", expected), Put("object", b"k", b"v"))
+        except RowChanged:
+            return False
+        return True
+
+    async def attempt() -> None:
+        present: bytes | None = None
+        for number in range(12):
+            writer = (mine, other)[number % 2]
+            for index in (mine, other):
+                assert await holds(index, present)
+                assert not await holds(index, b"another")
+            old, present = present, None if number % 3 == 2 else b"%d" % number
+            await writer.commit(
+                Delete("bucket", b"b") if present is None else Put("bucket", b"b", present)
+            )
+            for index in (other, mine):
+                assert not await holds(index, old)
+        await mine.drop("bucket")
+        assert await holds(other, None)
+        assert await holds(mine, None)
+        await mine.close()
+        await other.close()
+
+    run(attempt())
 
 
 def test_a_counter_of_several_processes_ends_exact(tmp_path: Path, run: Run) -> None:
