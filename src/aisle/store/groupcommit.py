@@ -263,33 +263,31 @@ class GroupCommit:
         state: dict[_Place, bytes | None] = {}
         for table, keys in wanted.items():
             if self._epoch is not None and table in self._watched:
-                self._read_watched(table, keys, state)
+                state.update(self._read_watched(table, keys, self._epoch.read()))
             else:
-                self._read(table, keys, state)
+                state.update(self._read(table, keys))
         return state
 
     def _read_watched(
-        self, table: str, keys: set[bytes], state: dict[_Place, bytes | None]
-    ) -> None:
+        self, table: str, keys: set[bytes], now: int
+    ) -> Iterable[tuple[_Place, bytes | None]]:
         """Rows that every write checks and that hardly change: they are read once an epoch,
         which cannot move while the lock is held."""
-        assert self._epoch is not None
-        now = self._epoch.read()
         if now != self._kept_at or len(self._kept) > WATCHED_KEPT:
             self._kept_at = now
             self._kept.clear()
         missing = {key for key in keys if (table, key) not in self._kept}
-        if missing:
-            self._read(table, missing, self._kept)
-        state.update(((table, key), self._kept[table, key]) for key in keys)
+        self._kept.update(self._read(table, missing))
+        return [((table, key), self._kept[table, key]) for key in keys]
 
-    def _read(self, table: str, keys: set[bytes], state: dict[_Place, bytes | None]) -> None:
+    def _read(self, table: str, keys: set[bytes]) -> dict[_Place, bytes | None]:
+        found: dict[_Place, bytes | None] = {(table, key): None for key in keys}
         for some in _pieces(list(keys)):
-            state.update(((table, key), None) for key in some)
             marks = ",".join("?" * len(some))
             sql = f"SELECT k, v FROM t_{table} WHERE k IN ({marks})"  # noqa: S608
             for key, value in self._connection.execute(sql, some).fetchall():
-                state[table, key] = value
+                found[table, key] = value
+        return found
 
     def _flush(self, pending: dict[_Place, bytes | None]) -> None:
         puts: dict[str, list[tuple[bytes, bytes]]] = {}
