@@ -22,7 +22,7 @@ from aisle.namespace.objects import Description
 from aisle.namespace.records import PARTS_IN_ROW, Extent, Object, Part, decode
 from aisle.namespace.store import BucketRow, Store
 from aisle.namespace.uploads import Claims, NamedPart, UploadRow
-from aisle.store.base import Blobs, Change, Index, IndexStats, Row
+from aisle.store.base import Blobs, Change, Fold, Index, IndexStats, Row
 from aisle.store.files import FileBlobs
 from aisle.store.memory import MemoryBlobs, MemoryIndex
 from aisle.store.sqlite import SqliteIndex
@@ -230,8 +230,11 @@ class Interposed:
         after: bytes = b"",
         limit: int,
         reverse: bool = False,
+        fold: Fold | None = None,
     ) -> list[Row]:
-        work = self.index.scan(table, prefix=prefix, after=after, limit=limit, reverse=reverse)
+        work = self.index.scan(
+            table, prefix=prefix, after=after, limit=limit, reverse=reverse, fold=fold
+        )
         return await self._around("scan", table, work)
 
     async def commit(self, *changes: Change) -> None:
@@ -239,6 +242,13 @@ class Interposed:
 
     async def drop(self, table: str) -> None:
         await self.index.drop(table)
+
+    @property
+    def lag(self) -> float:
+        return self.index.lag
+
+    async def time(self) -> int:
+        return await self.index.time()
 
     def epoch(self) -> int:
         return self.index.epoch()

@@ -43,9 +43,24 @@ class Table:
         self.rows += len(found)
         return [(key, b"") for key in found]
 
+    async def folded(self, after: bytes, limit: int) -> list[Row]:
+        """As `read`, with every key below a slash but the first of its directory left out."""
+        found = list[bytes]()
+        for key in self.keys[bisect_right(self.keys, after) if after else 0 :]:
+            end = key.find(b"/", len(self.prefix))
+            common = key[: end + 1] if end >= 0 else b""
+            if key.startswith(self.prefix) and not (found and common and found[-1] >= common):
+                found.append(key)
+        self.reads += 1
+        self.rows += len(found[:limit])
+        return [(key, b"") for key in found[:limit]]
+
 
 def page_of(keys: Sequence[bytes], query: Query) -> tuple[list[Entry], Page]:
-    page = run(list_page(query, Table(keys, query.prefix).read))
+    table = Table(keys, query.prefix)
+    page = run(list_page(query, table.read))
+    if query.delimiter == b"/":
+        assert run(list_page(query, table.read, folded=table.folded)) == page
     entries = [(key, False) for key, _ in page.rows] + [(p, True) for p in page.prefixes]
     return sorted(entries), page
 
@@ -142,6 +157,14 @@ def test_a_common_prefix_is_skipped_and_not_scanned() -> None:
     assert page.prefixes == [b"%03d/" % d for d in range(100)]
     assert table.rows < 600
     assert table.reads <= 102
+
+
+def test_an_index_that_folds_is_asked_twice_for_a_page_of_common_prefixes() -> None:
+    table = Table([b"%04d/%05d" % (d, n) for d in range(1500) for n in range(70)])
+    page = run(list_page(Query(delimiter=b"/"), table.read, folded=table.folded))
+    assert page.prefixes == [b"%04d/" % d for d in range(1000)]
+    assert page.truncated
+    assert (table.reads, table.rows) == (2, 64 + 1000)
 
 
 def test_a_flat_listing_reads_its_page_once_and_one_row_more() -> None:

@@ -2,8 +2,8 @@
 
 A page holds keys and common prefixes in byte order. A common prefix is never scanned: the reading
 goes on after it (`prefix + 0xFF` sorts after every UTF-8 key that begins with `prefix`), and how
-many rows are read ahead adapts, so that a listing of many small "directories" reads a few rows
-for each and a flat one reads its page at once.
+rows are read adapts: a flat listing reads its page at once, one of many "directories" has the Index
+fold each into its first row, so that neither is a round trip an entry.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from aisle.core.errors import InvalidArgument
 from aisle.namespace.records import Upload, decode, escape_key, unescape_key
 from aisle.namespace.store import BucketRow, Store
 from aisle.namespace.uploads import UploadRow
-from aisle.store.base import Row
+from aisle.store.base import Fold, Row
 
 ID: Final = 8  # bytes of bucket id before the key in a row's key
-_AHEAD: Final = 2  # rows read after a common prefix was skipped; doubled while it pays
+_AHEAD: Final = 2  # rows read after a common prefix was skipped, where the Index cannot fold
+_FIRST: Final = 64  # rows read before it is known how many common prefixes there are
 
 Read = Callable[[bytes, int], Awaitable[list[Row]]]
 
@@ -62,8 +63,10 @@ async def list_page(
     *,
     key_of: Callable[[bytes], bytes] = _itself,
     beyond: Callable[[bytes], bytes] = _beyond,
+    folded: Read | None = None,
 ) -> Page:
-    """One page of `query`. `read(after, limit)` gives rows with the query's prefix.
+    """One page of `query`. `read(after, limit)` gives rows with the query's prefix, `folded` the
+    first of each common prefix only.
 
     `key_of` gives the listed key of a row's key, `beyond` a row key after all those of a prefix.
     """
@@ -80,9 +83,9 @@ async def list_page(
     page, prefixes = list[Row](), list[bytes]()
     start, delimiter = len(query.prefix), query.delimiter
     last, last_is_prefix = after, False
-    ahead = min(64, limit + 1)
+    ahead, reading = min(_FIRST, limit + 1), read
     while True:
-        rows = await read(after, ahead)
+        rows = await reading(after, ahead)
         position, skipped = 0, False
         while position < len(rows):
             row = rows[position]
@@ -103,7 +106,13 @@ async def list_page(
             position = bisect_right(rows, (after,), position)
         if len(rows) < ahead:
             return Page(page, prefixes, False, last, last_is_prefix)
-        ahead = _AHEAD if skipped else min(ahead * 2, limit + 1)
+        left = limit + 1 - len(page) - len(prefixes)
+        if not skipped:
+            ahead, reading = min(ahead * 2, left), read
+        elif folded is not None:
+            ahead, reading = left, folded
+        else:
+            ahead = _AHEAD
 
 
 def common_prefix_of(marker: bytes, prefix: bytes, delimiter: bytes) -> bytes:
@@ -136,10 +145,18 @@ async def list_objects(store: Store, bucket: BucketRow, query: Query) -> Page:
     """A page of a bucket's objects. All keys in `query` and in the page carry the bucket's id,
     `ID` bytes long, in front."""
 
-    async def read(after: bytes, limit: int) -> list[Row]:
-        return await store.index.scan("object", prefix=query.prefix, after=after, limit=limit)
+    scan, prefix = store.index.scan, query.prefix
+    fold = Fold(query.delimiter, len(prefix))
 
-    return await list_page(query, read)
+    async def read(after: bytes, limit: int) -> list[Row]:
+        return await scan("object", prefix=prefix, after=after, limit=limit)
+
+    async def folded(after: bytes, limit: int) -> list[Row]:
+        return await scan("object", prefix=prefix, after=after, limit=limit, fold=fold)
+
+    # No text is a delimiter of nothing but 0xFF; a request may hold any bytes, though.
+    can_fold = bool(query.delimiter.rstrip(b"\xff"))
+    return await list_page(query, read, folded=folded if can_fold else None)
 
 
 class UploadsPage(NamedTuple):

@@ -55,6 +55,15 @@ Change = Put | Delete | Check
 Row = tuple[bytes, bytes]
 
 
+class Fold(NamedTuple):
+    """How `Index.scan` folds keys: of all keys that are the same up to and including the first
+    `delimiter` at or after the byte `start`, it gives the first only. A delimiter has a byte other
+    than 0xFF."""
+
+    delimiter: bytes
+    start: int
+
+
 class IndexStats(NamedTuple):
     """What an engine tells of itself: rows per table where cheap (else -1), bytes on disk."""
 
@@ -66,7 +75,7 @@ class Index(Protocol):
     """Small rows in tables, in byte order of their keys, changed in atomic durable batches.
 
     Tables are named by short ASCII words and exist from their first row on. Keys are 1 to
-    4,096 bytes, values up to 16 MiB; others are a `ValueError`.
+    2,560 bytes, values up to 16 MiB; others are a `ValueError`.
     """
 
     async def get(self, table: str, key: bytes) -> bytes | None: ...
@@ -83,10 +92,12 @@ class Index(Protocol):
         after: bytes = b"",
         limit: int,
         reverse: bool = False,
+        fold: Fold | None = None,
     ) -> list[Row]:
         """Up to `limit` rows whose keys begin with `prefix`, in byte order.
 
         `after` is exclusive: only keys above it (below it when `reverse`; `b""` is no bound).
+        With `fold`, which only goes forward, rows that it folds away are neither given nor read.
         """
         ...
 
@@ -102,11 +113,22 @@ class Index(Protocol):
         """Remove every row of `table`."""
         ...
 
+    @property
+    def lag(self) -> float:
+        """By how many seconds `epoch` may be behind other processes; 0.0 if it never is."""
+        ...
+
     def epoch(self) -> int:
-        """A cheap number that differs from an earlier one if a row may have changed since.
+        """A cheap number that differs from an earlier one if a row may have changed since, up to
+        `lag` seconds ago. While an engine cannot hold that promise (its database does not
+        answer), every number is a new one.
 
         An engine may be told which tables it has to watch; changes of others then may not show.
         """
+        ...
+
+    async def time(self) -> int:
+        """Nanoseconds since 1970 by the store's one clock, whichever machine asks."""
         ...
 
     async def stats(self) -> IndexStats: ...

@@ -20,12 +20,13 @@ from aisle.store.base import (
     Change,
     Check,
     Delete,
+    Fold,
     IndexStats,
     Put,
     Row,
     Space,
 )
-from aisle.store.rows import bounds, check_limits, check_table
+from aisle.store.rows import bounds, check_limits, check_table, fold_end
 
 _SPACE: Final = 1 << 40
 
@@ -77,13 +78,21 @@ class MemoryIndex:
         after: bytes = b"",
         limit: int,
         reverse: bool = False,
+        fold: Fold | None = None,
     ) -> list[Row]:
         rows = self._table(table)
         low, high = bounds(prefix, after, reverse=reverse)
         first = bisect_left(rows.keys, low)
         last = len(rows.keys) if high is None else bisect_left(rows.keys, high)
         limit = max(limit, 0)
-        if reverse:
+        if fold is not None:
+            end, keys = fold_end(fold.delimiter), list[bytes]()
+            while first < last and len(keys) < limit:
+                key = rows.keys[first]
+                keys.append(key)
+                at = key.find(fold.delimiter, fold.start)
+                first = bisect_left(rows.keys, key + b"\0" if at < 0 else key[:at] + end)
+        elif reverse:
             keys = rows.keys[max(first, last - limit) : max(first, last)][::-1]
         else:
             keys = rows.keys[first : min(last, first + limit)]
@@ -107,6 +116,13 @@ class MemoryIndex:
     async def drop(self, table: str) -> None:
         self._tables.pop(check_table(table), None)
         self._epoch += 1
+
+    @property
+    def lag(self) -> float:
+        return 0.0
+
+    async def time(self) -> int:
+        return time.time_ns()
 
     def epoch(self) -> int:
         return self._epoch

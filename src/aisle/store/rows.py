@@ -15,7 +15,9 @@ from typing import Final
 
 from aisle.store.base import ABSENT, Change, Check, Put
 
-MAX_KEY: Final = 4096  # an S3 key of 1,024 NULs, escaped, in the key of an upload's row
+# An upload's row with an S3 key of 1,024 NULs, escaped, has 2,073. PostgreSQL's btrees end at 2,704
+# with what the engine adds to a key (docs/decisions/004).
+MAX_KEY: Final = 2560
 MAX_VALUE: Final = 16 << 20
 
 _TABLE: Final = re.compile(r"[a-z_]{1,64}")
@@ -49,6 +51,14 @@ def successor(prefix: bytes) -> bytes | None:
     """The least key above every key that begins with `prefix`; `None` if there is none."""
     stem = prefix.rstrip(b"\xff")
     return stem[:-1] + bytes((stem[-1] + 1,)) if stem else None
+
+
+def fold_end(delimiter: bytes) -> bytes:
+    """What to put in the place of a delimiter to get past every key that it folds."""
+    end = successor(delimiter)
+    if end is None:
+        raise ValueError(f"{delimiter!r} cannot fold keys")
+    return end
 
 
 def bounds(prefix: bytes, after: bytes, *, reverse: bool) -> tuple[bytes, bytes | None]:

@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from aisle.core.errors import ConfigError
-from aisle.store.base import Change, IndexStats, Row
+from aisle.store.base import Change, Fold, IndexStats, Row
 from aisle.store.disk import store_error
 from aisle.store.epoch import Epoch
 from aisle.store.groupcommit import Batch, Clear, GroupCommit
-from aisle.store.rows import bounds, check_limits, check_table
+from aisle.store.rows import bounds, check_limits, check_table, fold_end
 from aisle.store.sqlitefile import (
     Durability,
     FileLock,
@@ -92,7 +93,9 @@ class SqliteIndex:
 
     # --- reading ----------------------------------------------------------------------------
 
-    def _rows(self, table: str, sql: str, arguments: tuple[object, ...]) -> list[tuple[bytes, ...]]:
+    def _rows(
+        self, table: str, sql: str, arguments: tuple[object, ...] | dict[str, object]
+    ) -> list[tuple[bytes, ...]]:
         try:
             return self._reader.execute(sql, arguments).fetchall()
         except sqlite3.Error as error:
@@ -120,9 +123,12 @@ class SqliteIndex:
         after: bytes = b"",
         limit: int,
         reverse: bool = False,
+        fold: Fold | None = None,
     ) -> list[Row]:
         low, high = bounds(prefix, after, reverse=reverse)
         name = check_table(table)
+        if fold is not None:
+            return self._folded(name, low, high, fold, limit)
         order = "DESC" if reverse else "ASC"
         limit = max(limit, 0)  # SQLite reads a negative limit as none
         if high is None:
@@ -130,6 +136,45 @@ class SqliteIndex:
             return self._rows(table, sql, (low, limit))  # type: ignore[return-value]
         sql = f"SELECT k, v FROM t_{name} WHERE k >= ? AND k < ? ORDER BY k {order} LIMIT ?"  # noqa: S608
         return self._rows(table, sql, (low, high, limit))  # type: ignore[return-value]
+
+    def _folded(
+        self, table: str, low: bytes, high: bytes | None, fold: Fold, limit: int
+    ) -> list[Row]:
+        """One statement that seeks from row to row: a third of what a statement a row costs."""
+        below = "" if high is None else "AND k < :high"
+        arguments: dict[str, object] = {
+            "low": low,
+            "high": high,
+            "skipped": fold.start,
+            "rest": fold.start + 1,
+            "delimiter": fold.delimiter,
+            "end": fold_end(fold.delimiter),
+            "limit": max(limit, 0),
+        }
+        # A CASE picks the next place; what `||` makes of blobs is text until it is cast back.
+        sql = f"""
+            WITH RECURSIVE found(k, v) AS (
+                SELECT k, v FROM (
+                    SELECT k, v FROM t_{table} WHERE k >= :low {below} ORDER BY k LIMIT 1)
+                UNION ALL
+                SELECT t.k, t.v FROM found JOIN t_{table} t ON t.k = (
+                    SELECT k FROM t_{table}
+                    WHERE k >= CASE instr(substr(found.k, :rest), :delimiter)
+                        WHEN 0 THEN CAST(found.k || x'00' AS BLOB)
+                        ELSE CAST(substr(found.k, 1, :skipped
+                            + instr(substr(found.k, :rest), :delimiter) - 1) || :end AS BLOB)
+                        END {below}
+                    ORDER BY k LIMIT 1)
+                LIMIT :limit)
+            SELECT k, v FROM found"""  # noqa: S608
+        return self._rows(table, sql, arguments)  # type: ignore[return-value]
+
+    @property
+    def lag(self) -> float:
+        return 0.0
+
+    async def time(self) -> int:
+        return time.time_ns()
 
     def epoch(self) -> int:
         if self._epoch is not None:
