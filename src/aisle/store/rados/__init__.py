@@ -1,0 +1,1 @@
+"""`RadosBlobs`: blobs in Ceph. It is in `blobs`; the rest is its parts."""
