@@ -39,7 +39,7 @@ def index_engine(request: pytest.FixtureRequest) -> IndexEngine:
 
 @pytest.fixture
 def index(index_engine: IndexEngine, tmp_path: Path, run: Run) -> Iterator[Index]:
-    opened = index_engine.open(tmp_path)
+    opened = run(_open_index(index_engine, tmp_path))
     yield opened
     run(opened.close())
 
@@ -52,9 +52,17 @@ def blobs_engine(request: pytest.FixtureRequest) -> BlobsEngine:
 
 @pytest.fixture
 def blobs(blobs_engine: BlobsEngine, tmp_path: Path, run: Run) -> Iterator[Blobs]:
-    opened = blobs_engine.open(tmp_path)
+    opened = run(_open(blobs_engine, tmp_path))
     yield opened
     run(opened.close())
+
+
+async def _open_index(engine: IndexEngine, directory: Path) -> Index:
+    return await engine.open(directory)
+
+
+async def _open(engine: BlobsEngine, directory: Path) -> Blobs:
+    return await engine.open(directory)
 
 
 def command(*words: str) -> None:

@@ -1,4 +1,4 @@
-"""Random histories: sqlite against memory, files against memory (Hypothesis state machines)."""
+"""Random histories: an index against memory, blobs against memory (Hypothesis state machines)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, rule
 
 from aisle.core.errors import BlobMissing, RowChanged
-from aisle.store.base import ABSENT, Blobs, Body, Change, Check, Delete, Index, Put
+from aisle.store.base import ABSENT, Blobs, Body, Change, Check, Delete, Fold, Index, Put
 from aisle.store.memory import MemoryBlobs, MemoryIndex
 from tests.store.engines import BLOBS, INDEXES
 
@@ -42,15 +42,18 @@ class Histories(RuleBasedStateMachine):
 
 
 class IndexTwins(Histories):
-    """What sqlite answers, memory answers too."""
+    """What an engine answers, memory answers too."""
+
+    engine = "sqlite-relaxed"
 
     def __init__(self) -> None:
         super().__init__()
         self.model = MemoryIndex()
-        self.index = self.open()
+        self.index = self.run(self.open())
 
-    def open(self) -> Index:
-        return INDEXES[2].open(Path(self.directory.name))
+    async def open(self) -> Index:
+        engine = next(engine for engine in INDEXES if engine.name == self.engine)
+        return await engine.open(Path(self.directory.name))
 
     @rule(batches=st.lists(st.lists(CHANGES, max_size=5), min_size=1, max_size=4))
     def commit(self, batches: list[list[Change]]) -> None:
@@ -76,6 +79,20 @@ class IndexTwins(Histories):
         ]
         assert rows[0] == rows[1]
 
+    @rule(
+        table=TABLES,
+        prefix=EDGES,
+        after=EDGES,
+        limit=st.integers(0, 8),
+        fold=st.builds(Fold, KEYS.filter(lambda key: key.strip(b"\xff")), st.integers(0, 3)),
+    )
+    def folded(self, table: str, prefix: bytes, after: bytes, limit: int, fold: Fold) -> None:
+        rows = [
+            self.run(i.scan(table, prefix=prefix, after=after, limit=limit, fold=fold))
+            for i in (self.index, self.model)
+        ]
+        assert rows[0] == rows[1]
+
     @rule(table=TABLES)
     def drop(self, table: str) -> None:
         self.run(self.index.drop(table))
@@ -84,7 +101,7 @@ class IndexTwins(Histories):
     @rule()
     def reopen(self) -> None:
         self.run(self.index.close())
-        self.index = self.open()
+        self.index = self.run(self.open())
 
     def teardown(self) -> None:
         self.run(self.index.close())
@@ -92,14 +109,19 @@ class IndexTwins(Histories):
 
 
 class BlobsTwins(Histories):
-    """What files hold, memory holds too, under other ids."""
+    """What an engine holds, memory holds too, under other ids."""
 
+    engine = "files-3"
     blobs = Bundle("blobs")
 
     def __init__(self) -> None:
         super().__init__()
         self.model: Blobs = MemoryBlobs()
-        self.files = BLOBS[2].open(Path(self.directory.name))
+        self.store = self.run(self.open())
+
+    async def open(self) -> Blobs:
+        engine = next(engine for engine in BLOBS if engine.name == self.engine)
+        return await engine.open(Path(self.directory.name))
 
     @rule(
         target=blobs,
@@ -113,7 +135,7 @@ class BlobsTwins(Histories):
                 await writer.write(piece)
             return await writer.seal()
 
-        return self.run(write(self.files)), self.run(write(self.model))
+        return self.run(write(self.store)), self.run(write(self.model))
 
     @rule(
         target=blobs,
@@ -133,7 +155,7 @@ class BlobsTwins(Histories):
                 await writer.abort()
                 return None
 
-        made = self.run(write(self.files, blob[0])), self.run(write(self.model, blob[1]))
+        made = self.run(write(self.store, blob[0])), self.run(write(self.model, blob[1]))
         assert (made[0] is None) == (made[1] is None)
         return blob if made[0] is None or made[1] is None else (made[0], made[1])
 
@@ -149,11 +171,11 @@ class BlobsTwins(Histories):
             finally:
                 body.close()
 
-        assert self.run(take(self.files, blob[0])) == self.run(take(self.model, blob[1]))
+        assert self.run(take(self.store, blob[0])) == self.run(take(self.model, blob[1]))
 
     @rule(blob=consumes(blobs))
     def delete(self, blob: tuple[bytes, bytes]) -> None:
-        self.run(self.files.delete(blob[0]))
+        self.run(self.store.delete(blob[0]))
         self.run(self.model.delete(blob[1]))
 
     @rule()
@@ -161,10 +183,10 @@ class BlobsTwins(Histories):
         async def seen(store: Blobs) -> list[tuple[bytes | None, int]]:
             return sorted([(i.owner, i.size) async for i in store.scan()], key=repr)
 
-        assert self.run(seen(self.files)) == self.run(seen(self.model))
+        assert self.run(seen(self.store)) == self.run(seen(self.model))
 
     def teardown(self) -> None:
-        self.run(self.files.close())
+        self.run(self.store.close())
         super().teardown()
 
 
@@ -179,5 +201,31 @@ BOUNDED = settings(max_examples=40, stateful_step_count=25, deadline=None, deran
 
 TestIndexTwins = IndexTwins.TestCase
 TestIndexTwins.settings = BOUNDED
+
+
+class PostgresTwins(IndexTwins):
+    engine = "postgres"
+
+
+class RadosTwins(BlobsTwins):
+    engine = "rados"
+
+
+class ErasureCodedTwins(BlobsTwins):
+    engine = "rados-ec"
+
+
+class S3Twins(BlobsTwins):
+    engine = "s3"
+
+
+TestPostgresTwins = PostgresTwins.TestCase
+TestPostgresTwins.settings = settings(BOUNDED, max_examples=15)
 TestBlobsTwins = BlobsTwins.TestCase
 TestBlobsTwins.settings = settings(BOUNDED, max_examples=12)
+TestRadosTwins = RadosTwins.TestCase
+TestRadosTwins.settings = settings(BOUNDED, max_examples=5)
+TestErasureCodedTwins = ErasureCodedTwins.TestCase
+TestErasureCodedTwins.settings = settings(BOUNDED, max_examples=5)
+TestS3Twins = S3Twins.TestCase
+TestS3Twins.settings = settings(BOUNDED, max_examples=5)
