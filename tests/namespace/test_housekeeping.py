@@ -142,6 +142,24 @@ def test_long_reads_of_other_workers_are_announced_and_respected() -> None:
     run(main())
 
 
+def test_reads_are_announced_well_within_a_short_grace() -> None:
+    """What is given up right after a read has begun must not be gone before it was announced."""
+
+    async def main() -> None:
+        clock = Clock()
+        store = memory_store(clock)
+        await store.change_config({"space.garbage_grace": "2s"})
+        assert await housekeeping.announce_after(store) == SECOND // 2
+        with store.reading():
+            clock.now += SECOND
+            await housekeeping.announce(store, b"me")
+            assert await rows(store, "reader") == [b"me"]
+        await store.change_config({"space.garbage_grace": "1h"})
+        assert await housekeeping.announce_after(store) == housekeeping.LONG_READ
+
+    run(main())
+
+
 def test_a_worker_that_died_while_reading_holds_garbage_for_a_while_only() -> None:
     async def main() -> None:
         clock = Clock()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from aisle.core.errors import ConfigError
+from aisle.node.command import banner
 from aisle.node.options import OPTIONS, NodeOptions, load
 
 KEYS = {"AISLE_ROOT_ACCESS_KEY": "admin", "AISLE_ROOT_SECRET_KEY": "top-secret-words"}
@@ -35,46 +36,58 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_p
     assert load(["--config", str(file)], {}).port == 1001
 
 
-def test_every_option_can_be_set_in_all_its_ways(tmp_path: Path) -> None:
-    values = {
-        "data": "/x/data", "mountpath": "/x/a,/x/b", "durability": "relaxed", "host": "::1",
-        "forget_mountpath": "true",
-        "port": "81", "domain": "s3.example.org,other/s3", "region": "eu", "workers": "3",
-        "stop_timeout": "2m", "root_access_key": "admin", "root_secret_key": "0123456789",
-        "insecure": "true", "log_level": "debug", "log_format": "json", "access_log": "false",
-    }  # fmt: skip
-    assert set(values) == {option.name for option in OPTIONS}
-    by_environment = load([], {option.env: values[option.name] for option in OPTIONS})
-    file = tmp_path / "node.toml"
-    lists = {"mountpath": '["/x/a", "/x/b"]', "domain": '["s3.example.org", "other/s3"]'}
-    plain = {
-        "port": "81",
-        "workers": "3",
-        "insecure": "true",
-        "forget_mountpath": "true",
-        "access_log": "false",
-    }
+ALONE = {
+    "data": "/x/data", "mountpath": "/x/a,/x/b", "durability": "relaxed", "host": "::1",
+    "forget_mountpath": "true",
+    "port": "81", "domain": "s3.example.org,other/s3", "region": "eu", "workers": "3",
+    "stop_timeout": "2m", "root_access_key": "admin", "root_secret_key": "0123456789",
+    "insecure": "true", "log_level": "debug", "log_format": "json", "access_log": "false",
+}  # fmt: skip
+TOGETHER = {
+    "index": "postgresql://aisle@db:5432/aisle", "blobs": "s3://bucket/prefix?endpoint=http://s:9",
+    "blobs_access_key": "keeper", "blobs_secret_key": "9876543210",
+    "advertise": "http://gateway-1:8080", "node_id": "gateway-1",
+}  # fmt: skip
+PLAIN = {"port", "workers", "insecure", "forget_mountpath", "access_log"}
+LISTS = {"mountpath": '["/x/a", "/x/b"]', "domain": '["s3.example.org", "other/s3"]'}
+
+
+def in_all_ways(values: dict[str, str], directory: Path) -> NodeOptions:
+    """What `load` makes of `values` by the environment, a file and the command line: the same."""
+    rows = [option for option in OPTIONS if option.name in values]
+    by_environment = load([], {option.env: values[option.name] for option in rows})
+    file = directory / "node.toml"
     file.write_text(
         "".join(
-            f"{name} = {lists.get(name) or plain.get(name) or repr(value)}\n"
+            f"{name} = {LISTS.get(name) or (value if name in PLAIN else repr(value))}\n"
             for name, value in values.items()
         )
     )
-    by_file = load(["--config", str(file)], {})
     command = []
-    for option in OPTIONS:
+    for option in rows:
         if option.kind == "bool":
             on = values[option.name] == "true"
             command.append(option.flag if on else option.flag.replace("--", "--no-", 1))
         elif option.flag:
             for item in values[option.name].split(","):
                 command += [option.flag, item]
-    keys = {name: values[name[6:].lower()] for name in KEYS}
-    by_command = load(command, keys)
-    assert by_environment == by_file == by_command
-    assert by_command.mountpaths == (Path("/x/a"), Path("/x/b"))
-    assert by_command.stop_timeout == 120
-    assert by_command.endpoint == "http://[::1]:81"
+    secrets = {option.env: values[option.name] for option in rows if option.kind == "secret"}
+    by_command = load(command, secrets)
+    assert by_environment == load(["--config", str(file)], {}) == by_command
+    return by_command
+
+
+def test_every_option_can_be_set_in_all_its_ways(tmp_path: Path) -> None:
+    assert ALONE.keys() | TOGETHER.keys() == {option.name for option in OPTIONS}
+    alone = in_all_ways(ALONE, tmp_path)
+    assert alone.mountpaths == (Path("/x/a"), Path("/x/b"))
+    assert alone.stop_timeout == 120
+    assert alone.endpoint == "http://[::1]:81"
+    assert alone.embedded
+    together = in_all_ways(TOGETHER, tmp_path)
+    assert (together.index, together.blobs) == (TOGETHER["index"], TOGETHER["blobs"])
+    assert together.mountpaths == ()
+    assert not together.embedded
 
 
 def test_paths_in_a_file_are_relative_to_the_file(tmp_path: Path) -> None:
@@ -169,3 +182,30 @@ def test_an_open_node_off_loopback_needs_insecure(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "[::1]"])
 def test_an_open_node_may_listen_on_loopback(host: str) -> None:
     assert not load(["--host", host], {}).auth_enabled
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--index", "mysql://db/aisle"], "postgresql://"),
+        (["--index", "postgresql://"], "names a place"),
+        (["--index", "postgresql://db:port/aisle"], "expected a URL"),
+        (["--blobs", "gs://bucket"], "rados://"),
+        (["--blobs", "rados://pool", "--mountpath", "/x"], "one place or the other"),
+        (["--index", "postgresql://db/aisle", "--durability", "relaxed"], "relax"),
+        (["--index", "postgresql://aisle:pass-word@db/aisle"], "password"),
+        (["--advertise", "gateway"], "http://NAME:PORT"),
+        (["--node-id", "a b"], "letters"),
+    ],
+)
+def test_what_names_no_cluster_is_refused(arguments: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as refused:
+        load(arguments, {})
+    assert "pass-word" not in str(refused.value)
+
+
+def test_a_password_in_a_url_shows_nowhere() -> None:
+    options = load([], {"AISLE_INDEX": "postgresql://aisle:pass-word@db/aisle"})
+    assert options.index == "postgresql://aisle:pass-word@db/aisle"
+    assert "pass-word" not in repr(options)
+    assert "pass-word" not in banner(options)

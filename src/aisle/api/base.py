@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from aisle.auth.credentials import Credential, Identity
 from aisle.auth.payload import Payload
 from aisle.core.http import RequestHead
+from aisle.jobs.members import Watch
 from aisle.namespace.store import Store
 
 # x-amz-id-2 and HostId: for Amazon a second request id, here always the same.
@@ -35,7 +36,7 @@ class RequestBody(Protocol):
 
 @dataclass(slots=True)
 class Response:
-    """Status, headers and body. A streamed body must come with its `length`."""
+    """Status, headers and body. A streamed body without a `length` is sent in chunks."""
 
     status: int = 200
     headers: Headers = field(default_factory=list)
@@ -62,6 +63,9 @@ class Service:
     region: str
     domains: tuple[str, ...]
     root_api: bool = True  # the S3 API answers at the root too: feature S3-API-via-Root
+    node: str = ""  # this node's id
+    advertise: str = ""  # where others reach it; empty: where the client did
+    watch: Watch | None = None  # the nodes of the cluster; none if this one is alone
     ready: Callable[[], bool] = lambda: True
 
 

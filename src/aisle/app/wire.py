@@ -22,7 +22,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 # Up to how much of an unread body is taken in, and for how long, so that its client reads the
 # reply. Draining part of a larger one would help nobody.
-DRAIN_BYTES: Final = 8 << 20
+DRAIN_BYTES: Final = 16 << 20
 DRAIN_SECONDS: Final = 2.0
 
 
@@ -80,7 +80,7 @@ async def respond(
     body, length = response.body, response.length
     size = len(body) if isinstance(body, bytes) and length is None else length
     headers = [*response.headers, *extra]
-    if response.status not in (204, 304):
+    if response.status not in (204, 304) and size is not None:
         headers.append((b"content-length", str(size).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if not isinstance(body, bytes):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, NoReturn
 
 from aisle import __version__
-from aisle.cli import buckets, config, listing, objects
+from aisle.cli import buckets, cluster, config, listing, objects
 from aisle.cli.client import DEFAULT_ENDPOINT, Client
 
 Run = Callable[[Client, argparse.Namespace], None]
@@ -127,14 +127,43 @@ COMMANDS: Final = (
         config.reset,
         ("ais config reset",),
     ),
+    Command(
+        ("show cluster", "cluster show"),
+        "show the nodes of the cluster",
+        cluster.show_arguments,
+        cluster.show,
+        ("ais show cluster", "ais show cluster smap --json"),
+    ),
+    Command(
+        ("cluster add-remove-nodes start-maintenance",),
+        "have load balancers leave a node alone",
+        cluster.node_arguments,
+        cluster.start_maintenance,
+        ("ais cluster add-remove-nodes start-maintenance pgateway-1",),
+    ),
+    Command(
+        ("cluster add-remove-nodes stop-maintenance",),
+        "bring a node back from maintenance",
+        cluster.node_arguments,
+        cluster.stop_maintenance,
+        ("ais cluster add-remove-nodes stop-maintenance pgateway-1",),
+    ),
+    Command(
+        ("cluster add-remove-nodes decommission",),
+        "end a node and take it out of the cluster",
+        cluster.node_arguments,
+        cluster.decommission,
+        ("ais cluster add-remove-nodes decommission pgateway-1",),
+    ),
 )
 GROUPS: Final = {
     "bucket": "create, list, show, configure and remove buckets",
     "bucket props": "show, set and reset the props of a bucket",
     "object": "put, get, list, show and remove objects",
-    "show": "show a bucket or an object",
+    "show": "show a bucket, an object or the cluster",
     "config": "show, set and reset the configuration",
-    "cluster": "the cluster's configuration",
+    "cluster": "the cluster's nodes and configuration",
+    "cluster add-remove-nodes": "maintenance and end of nodes",
 }
 _EPILOG: Final = f"""\
 environment:

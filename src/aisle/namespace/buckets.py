@@ -61,12 +61,16 @@ async def create(
     return BucketRow(key, raw, record)
 
 
-async def get(store: Store, name: BucketName) -> BucketRow:
-    """The bucket of this full name. Raises `BucketNotFound`."""
+async def get(store: Store, name: BucketName, *, recent: bool = False) -> BucketRow:
+    """The bucket of this full name. Raises `BucketNotFound`.
+
+    With `recent` it may be what it was up to `index.lag` seconds ago: enough to read an object
+    that is there, since a bucket is empty before it goes; not to say that something is absent.
+    """
     key = bucket_key(*name)
     epoch = store.index.epoch()
     cached = store.bucket_cache.get(key)
-    if cached is not None and cached[0] == epoch:
+    if cached is not None and cached[0] == epoch and (recent or not store.index.lag):
         return cached[1]
     raw = await store.index.get("bucket", key)
     if raw is None:
@@ -91,9 +95,9 @@ async def refresh(store: Store, row: BucketRow) -> BucketRow:
     return fresh
 
 
-async def find(store: Store, name: str) -> BucketRow:
-    """The bucket that S3 clients call `name`. Raises `BucketNotFound`."""
-    return await get(store, BucketName(name))
+async def find(store: Store, name: str, *, recent: bool = False) -> BucketRow:
+    """The bucket that S3 clients call `name`: see `get`. Raises `BucketNotFound`."""
+    return await get(store, BucketName(name), recent=recent)
 
 
 async def list_all(

@@ -39,6 +39,7 @@ STEP = 500
 # A worker that has not announced itself for this long is gone, and its reads with it.
 READER_TIMEOUT = 180 * SECOND
 READER_KEPT = 86_400 * SECOND
+LONG_READ = 30 * SECOND
 # Parts are given this long before they count as left over from an ended upload.
 PART_GRACE = 3600 * SECOND
 DONE_KEPT = 86_400 * SECOND
@@ -56,11 +57,17 @@ class Report:
     missing: list[str] = field(default_factory=list)
 
 
+async def announce_after(store: Store) -> int:
+    """How long a read runs, in ns, before it is announced, and how often that is done: so that
+    whoever gave its bytes up since it began has waited for only half of the grace by then."""
+    return min(LONG_READ, await store.duration("space.garbage_grace") // 4)
+
+
 async def announce(store: Store, worker: bytes) -> None:
     """Tell the housekeeper since when this process has been reading, if for long."""
     oldest, now = store.oldest_read(), store.now()
     known = await store.index.get("reader", worker)
-    if now - oldest > 30 * SECOND:
+    if now - oldest > await announce_after(store):
         await store.index.commit(Put("reader", worker, encode(Reader(now, oldest))))
     elif known is not None:
         await store.index.commit(Delete("reader", worker))

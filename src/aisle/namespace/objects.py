@@ -85,8 +85,13 @@ async def plan_digests(store: Store, bucket: BucketRow) -> DigestPlan:
 
 
 async def head(store: Store, bucket: BucketRow, key: bytes) -> Object:
-    """The record of the current version. Raises `ObjectNotFound`."""
+    """The record of the current version. Raises `ObjectNotFound`, and `BucketNotFound` where the
+    bucket was looked up a moment ago and is gone."""
     raw = await store.index.get("object", bucket.record.id + key)
+    if raw is None and store.index.lag:
+        current = await buckets.get(store, bucket.name)
+        if current.record.id != bucket.record.id:
+            raw = await store.index.get("object", current.record.id + key)
     if raw is None:
         raise ObjectNotFound(bucket.record.name, key.decode())
     return decode(Object, raw)

@@ -16,6 +16,10 @@ byte and an entry in `MIGRATIONS`, which is applied when a row is read.
 | `garbage` | time (8, ns, big endian) + blob             | empty       |
 | `reader`  | worker id                                   | `Reader`    |
 | `config`  | `cluster`                                   | `Config`    |
+| `node`    | node id                                     | `Member`    |
+| `lease`   | name of the duty                            | `Lease`     |
+| `beat`    | name of the duty, or `node/` + node id      | `Beat`      |
+| `pulled`  | see `transfer.journal`                      | digest      |
 """
 
 from __future__ import annotations
@@ -157,6 +161,40 @@ class Reader(Record, frozen=True, array_like=True):
 
     alive: int
     oldest: int
+
+
+class Member(Record, frozen=True, array_like=True):
+    """A node of the cluster: what it said of itself when it joined, and what it was told since.
+
+    `url` is where others reach it; `session` tells one start of a node from the next; `formats`
+    is the highest row version it reads; sizes are bytes, `started` is in nanoseconds.
+    """
+
+    url: str
+    session: str
+    version: str
+    formats: int
+    started: int
+    workers: int
+    state: str
+
+
+class Lease(Record, frozen=True, array_like=True):
+    """Who has a duty, since its `term`-th change of hands. `holder` is empty if it was given up."""
+
+    holder: str
+    term: int
+
+
+class Beat(Record, frozen=True, array_like=True):
+    """A sign of life: `count` differs from one to the next, and by nothing else is it judged.
+
+    `total` and `free` are the bytes under the blobs, as the node that sent it sees them.
+    """
+
+    count: int
+    total: int = 0
+    free: int = 0
 
 
 class Config(Record, frozen=True, array_like=True):

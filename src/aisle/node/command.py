@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from aisle import __version__
 from aisle.core.errors import ConfigError
@@ -24,6 +25,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], open_app: OpenApp)
     try:
         given = options.load(arguments, environ)
         held = directories.hold(given)
+        given = directories.identify(given)
         try:
             supervisor.serve(given, open_app, lambda: print(banner(given), flush=True))
         finally:
@@ -33,6 +35,21 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], open_app: OpenApp)
         print(f"aisnode: error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def place_of(given: NodeOptions) -> str:
+    """Where rows and bytes are kept, without what a URL holds of secrets."""
+    if given.embedded and not given.blobs:
+        return str(given.data)
+    rows = bare(given.index) if given.index else str(given.data / "index.db")
+    blobs = bare(given.blobs) if given.blobs else ", ".join(map(str, given.mountpaths))
+    return f"rows in {rows}, objects in {blobs}"
+
+
+def bare(url: str) -> str:
+    """A URL's scheme, host and path."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def banner(given: NodeOptions) -> str:
@@ -50,7 +67,7 @@ def banner(given: NodeOptions) -> str:
 Aisle {__version__} is ready
 
   endpoint         {endpoint}   (S3 here and under /s3)
-  data             {given.data}
+  data             {place_of(given)}
   authentication   {auth}
 
 Try (S3 tools need keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: {keys}):

@@ -11,8 +11,10 @@ from __future__ import annotations
 import fcntl
 import os
 import pwd
+import secrets
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ from aisle.core.errors import ConfigError
 from aisle.node.options import NodeOptions
 
 _LOCK: Final = "node.lock"
+_ID: Final = "node.id"
 # After a SIGKILL of the supervisor its workers need a moment to be gone as well.
 _DEAD_HOLDER_SECONDS: Final = 2.0
 
@@ -34,8 +37,27 @@ def hold(options: NodeOptions) -> list[int]:
     held = [_lock_data(options.data)]
     for path in options.mountpaths:
         _prepare("mountpath", path)
-        held.append(_lock_mountpath(path))
+        held.append(_lock_mountpath(path, shared=not options.embedded))
     return held
+
+
+def identify(options: NodeOptions) -> NodeOptions:
+    """The options with the node's id: the one given, else the one made at its first start."""
+    if options.node_id:
+        return options
+    file = options.data / _ID
+    try:
+        node = file.read_text().strip()
+    except FileNotFoundError:
+        node = secrets.token_hex(4)
+        with file.open("w") as written:
+            written.write(f"{node}\n")
+            written.flush()
+            os.fsync(written.fileno())
+        _sync(options.data)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from None
+    return replace(options, node_id=node)
 
 
 def _prepare(role: str, path: Path) -> None:
@@ -89,10 +111,11 @@ def _lock_data(path: Path) -> int:
     return fd
 
 
-def _lock_mountpath(path: Path) -> int:
+def _lock_mountpath(path: Path, *, shared: bool) -> int:
+    """The nodes of a cluster share a mountpath of a shared file system, and nobody else does."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     deadline = time.monotonic() + _DEAD_HOLDER_SECONDS
-    while not _try_lock(fd):
+    while not _try_lock(fd, shared=shared):
         if time.monotonic() > deadline:
             os.close(fd)
             raise ConfigError(f"mountpath directory {path} is in use by another node")
@@ -100,9 +123,9 @@ def _lock_mountpath(path: Path) -> int:
     return fd
 
 
-def _try_lock(fd: int) -> bool:
+def _try_lock(fd: int, *, shared: bool = False) -> bool:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

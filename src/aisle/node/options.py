@@ -12,42 +12,19 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 from aisle import __version__
 from aisle.core.errors import ConfigError
-from aisle.core.units import parse_duration
+from aisle.node import convert
+from aisle.node.convert import Option
 
-Kind = Literal["path", "paths", "text", "texts", "int", "bool", "choice", "duration", "secret"]
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One row. `default` is written as a user would write it."""
-
-    name: str
-    group: str
-    kind: Kind
-    default: str
-    help: str
-    metavar: str = ""
-    choices: tuple[str, ...] = ()
-    low: int = 0
-    high: int = 65535
-
-    @property
-    def flag(self) -> str:
-        return "" if self.kind == "secret" else "--" + self.name.replace("_", "-")
-
-    @property
-    def env(self) -> str:
-        return "AISLE_" + self.name.upper()
 
 
 OPTIONS: Final = (
@@ -56,6 +33,17 @@ OPTIONS: Final = (
            "DIR"),
     Option("mountpath", "storage", "paths", "<data>/disk",
            "directory (one a disk) to spread objects over; may be given several times", "DIR"),
+    Option("index", "storage", "url", "sqlite in <data>",
+           "database for the rows instead, shared by many nodes: postgresql://USER@HOST/DATABASE"
+           " (password by AISLE_INDEX, PGPASSWORD or a password file)", "URL",
+           choices=("postgresql", "postgres")),
+    Option("blobs", "storage", "url", "files in <data> or on --mountpath",
+           "place for the bytes instead, shared by many nodes: rados://POOL?conf=FILE or"
+           " s3://BUCKET/PREFIX?endpoint=URL", "URL", choices=("rados", "s3")),
+    Option("blobs_access_key", "storage", "secret", "",
+           "access key for the bucket of --blobs s3://..."),
+    Option("blobs_secret_key", "storage", "secret", "",
+           "secret key for the bucket of --blobs s3://..."),
     Option("durability", "storage", "choice", "strict",
            "what an acknowledged write survives: power loss (strict), or a crash of the process"
            " (relaxed)", choices=("strict", "relaxed")),
@@ -68,6 +56,10 @@ OPTIONS: Final = (
            "host name below which buckets are addressed (BUCKET.NAME); may end in /s3; may be"
            " given several times", "NAME"),
     Option("region", "network", "text", "us-east-1", "region that S3 clients are told", "NAME"),
+    Option("advertise", "network", "text", "the address it listens on",
+           "where other nodes and clients reach this node: http://NAME:PORT", "URL"),
+    Option("node_id", "network", "text", "made once, kept in <data>",
+           "name of this node in the cluster", "ID"),
     Option("workers", "network", "int", "one a core", "worker processes", "N", low=1, high=256),
     Option("stop_timeout", "network", "duration", "30s",
            "how long running requests may take to finish when the node is stopped", "TIME"),
@@ -90,14 +82,17 @@ examples:
   aisnode                                   serve http://localhost:8080 from ./.aisle
   aisnode --data /srv/aisle --mountpath /mnt/d1 --mountpath /mnt/d2
   AISLE_ROOT_ACCESS_KEY=admin AISLE_ROOT_SECRET_KEY=... aisnode --host 0.0.0.0
+  aisnode --index postgresql://aisle@db/aisle --blobs rados://aisle?conf=/etc/ceph/ceph.conf
   aisnode --config /etc/aisle/node.toml
+  aisnode export --help, aisnode import --help      move a store to another deployment
 
 Every option may also be set by an environment variable (AISLE_DATA, AISLE_STOP_TIMEOUT, ...; lists
 are separated by commas) or in the TOML file (data, stop_timeout, ...). The command line wins over
 the environment, the environment over the file.
 
 only by environment or file, so that no process listing shows them:
-  AISLE_ROOT_ACCESS_KEY, AISLE_ROOT_SECRET_KEY   keys of the administrator; both or none
+  AISLE_ROOT_ACCESS_KEY, AISLE_ROOT_SECRET_KEY     keys of the administrator; both or none
+  AISLE_BLOBS_ACCESS_KEY, AISLE_BLOBS_SECRET_KEY   keys for the bucket of --blobs s3://...
 """
 
 
@@ -119,12 +114,23 @@ class NodeOptions:
     log_level: str
     log_format: str
     access_log: bool
+    advertise: str
+    node_id: str
+    index: str = field(default="", repr=False)  # a URL may hold a password
+    blobs: str = field(default="", repr=False)
+    blobs_access_key: str = field(default="", repr=False)
+    blobs_secret_key: str = field(default="", repr=False)
     root_access_key: str = field(default="", repr=False)
     root_secret_key: str = field(default="", repr=False)
 
     @property
     def auth_enabled(self) -> bool:
         return bool(self.root_access_key)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the rows are in this node's own directory, so that it is the only node."""
+        return not self.index
 
     @property
     def endpoint(self) -> str:
@@ -229,38 +235,46 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _build(raw: Mapping[str, Any], sources: Mapping[str, str]) -> NodeOptions:
     rows = {option.name: option for option in OPTIONS}
 
-    def value(name: str, convert: Callable[[Option, Any], _T], default: Any = None) -> _T:
+    def value(name: str, parse: Callable[[Option, Any], _T], default: Any = None) -> _T:
         row = rows[name]
         try:
-            return convert(row, raw.get(name, row.default if default is None else default))
+            return parse(row, raw.get(name, row.default if default is None else default))
         except ValueError as error:
-            shown = f", got {raw[name]!r}" if row.kind != "secret" else ""
+            shown = f", got {raw[name]!r}" if row.kind not in ("secret", "url") else ""
             raise ConfigError(f"{name} ({sources[name]}): {error}{shown}") from None
 
-    data = value("data", _to_path)
+    data = value("data", convert.to_path)
+    mountpaths = value("mountpath", convert.to_paths, [str(data / "disk")])
     options = NodeOptions(
         data=data,
-        mountpaths=value("mountpath", _to_paths, [str(data / "disk")]),
-        durability=value("durability", _to_choice),
-        forget_mountpath=value("forget_mountpath", _to_bool),
-        host=value("host", _to_host),
-        port=value("port", _to_int),
-        domains=value("domain", _to_domains),
-        region=value("region", _to_region),
-        workers=value("workers", _to_int, len(os.sched_getaffinity(0))),
-        stop_timeout=value("stop_timeout", _to_seconds),
-        insecure=value("insecure", _to_bool),
-        log_level=value("log_level", _to_choice),
-        log_format=value("log_format", _to_choice),
-        access_log=value("access_log", _to_bool),
-        root_access_key=value("root_access_key", _to_access_key),
-        root_secret_key=value("root_secret_key", _to_secret_key),
+        # What is kept elsewhere needs no disk here.
+        mountpaths=() if raw.get("blobs") and "mountpath" not in raw else mountpaths,
+        durability=value("durability", convert.to_choice),
+        forget_mountpath=value("forget_mountpath", convert.to_bool),
+        host=value("host", convert.to_host),
+        port=value("port", convert.to_int),
+        domains=value("domain", convert.to_domains),
+        region=value("region", convert.to_region),
+        workers=value("workers", convert.to_int, len(os.sched_getaffinity(0))),
+        stop_timeout=value("stop_timeout", convert.to_seconds),
+        insecure=value("insecure", convert.to_bool),
+        log_level=value("log_level", convert.to_choice),
+        log_format=value("log_format", convert.to_choice),
+        access_log=value("access_log", convert.to_bool),
+        advertise=value("advertise", convert.to_endpoint, ""),
+        node_id=value("node_id", convert.to_node_id, ""),
+        index=value("index", convert.to_url, ""),
+        blobs=value("blobs", convert.to_url, ""),
+        blobs_access_key=value("blobs_access_key", convert.to_access_key),
+        blobs_secret_key=value("blobs_secret_key", convert.to_secret_key),
+        root_access_key=value("root_access_key", convert.to_access_key),
+        root_secret_key=value("root_secret_key", convert.to_secret_key),
     )
-    _check(options)
+    _check(options, sources)
     return options
 
 
-def _check(options: NodeOptions) -> None:
+def _check(options: NodeOptions, sources: Mapping[str, str]) -> None:
     access, secret = variable_of("root_access_key"), variable_of("root_secret_key")
     if bool(options.root_access_key) != bool(options.root_secret_key):
         missing, present = (secret, access) if options.root_access_key else (access, secret)
@@ -271,6 +285,17 @@ def _check(options: NodeOptions) -> None:
             f" set {access} and {secret}, or listen on 127.0.0.1, or add --insecure to let"
             " anyone read and write"
         )
+    if bool(options.blobs_access_key) != bool(options.blobs_secret_key):
+        raise ConfigError("of the two keys for --blobs only one is set: set both, or none")
+    if sources.get("index") == "command line" and urlsplit(options.index).password:
+        raise ConfigError(
+            f"index: other users of this machine can read command lines: put the password into"
+            f" {variable_of('index')}, PGPASSWORD or a password file"
+        )
+    if options.blobs and options.mountpaths:
+        raise ConfigError("blobs and mountpath: objects are kept in one place or the other")
+    if options.durability == "relaxed" and (options.index or options.blobs):
+        raise ConfigError("durability: only a node that keeps everything itself can relax it")
     if len(set(options.mountpaths)) != len(options.mountpaths):
         raise ConfigError("mountpath: the same directory is given twice")
 
@@ -278,101 +303,3 @@ def _check(options: NodeOptions) -> None:
 def variable_of(name: str) -> str:
     """The environment variable of the option called `name`."""
     return next(option.env for option in OPTIONS if option.name == name)
-
-
-def _to_text(row: Option, raw: Any) -> str:
-    if not isinstance(raw, str):
-        raise ValueError("expected text")
-    if any(ord(character) < 32 for character in raw):
-        raise ValueError("expected text without control characters")
-    return raw.strip()
-
-
-def _to_texts(row: Option, raw: Any) -> tuple[str, ...]:
-    items = raw.split(",") if isinstance(raw, str) else raw
-    if not isinstance(items, list):
-        raise ValueError("expected a list")
-    texts = tuple(text for text in (_to_text(row, item) for item in items) if text)
-    if not texts:
-        raise ValueError("expected at least one")
-    return texts
-
-
-def _to_path(row: Option, raw: Any) -> Path:
-    text = _to_text(row, raw)
-    if not text:
-        raise ValueError("expected a directory")
-    return Path(os.path.abspath(Path(text).expanduser()))
-
-
-def _to_paths(row: Option, raw: Any) -> tuple[Path, ...]:
-    return tuple(_to_path(row, text) for text in _to_texts(row, raw))
-
-
-def _to_int(row: Option, raw: Any) -> int:
-    if isinstance(raw, str) and raw.strip().isascii() and raw.strip().isdecimal():
-        raw = int(raw)
-    if not isinstance(raw, int) or isinstance(raw, bool) or not row.low <= raw <= row.high:
-        raise ValueError(f"expected a number from {row.low} to {row.high}")
-    return raw
-
-
-def _to_bool(row: Option, raw: Any) -> bool:
-    if isinstance(raw, bool):
-        return raw
-    word = raw.strip().lower() if isinstance(raw, str) else ""
-    if word in ("true", "yes", "on", "1"):
-        return True
-    if word in ("false", "no", "off", "0"):
-        return False
-    raise ValueError("expected true or false")
-
-
-def _to_choice(row: Option, raw: Any) -> str:
-    if raw not in row.choices:
-        raise ValueError(f"expected one of {', '.join(row.choices)}")
-    return str(raw)
-
-
-def _to_seconds(row: Option, raw: Any) -> float:
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        raw = f"{raw}s"
-    text = _to_text(row, raw)
-    return parse_duration(f"{text}s" if text.isdecimal() else text) / 1e9
-
-
-def _to_host(row: Option, raw: Any) -> str:
-    host = _to_text(row, raw).removeprefix("[").removesuffix("]")
-    if not re.fullmatch(r"[A-Za-z0-9.:_-]+(?:%\w+)?", host):
-        raise ValueError("expected an address or host name")
-    return host
-
-
-def _to_domains(row: Option, raw: Any) -> tuple[str, ...]:
-    domains = tuple(text.lower() for text in _to_texts(row, raw))
-    for domain in domains:
-        if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/s3)?", domain):
-            raise ValueError("expected host names such as s3.example.org, without scheme or port")
-    return domains
-
-
-def _to_region(row: Option, raw: Any) -> str:
-    region = _to_text(row, raw)
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", region):
-        raise ValueError("expected letters, digits and dashes")
-    return region
-
-
-def _to_access_key(row: Option, raw: Any) -> str:
-    key = _to_text(row, raw)
-    # It stands in credential scopes (key/date/region/...) and in comma separated headers.
-    if key and not re.fullmatch(r"[A-Za-z0-9_.@+-]{3,128}", key):
-        raise ValueError("expected 3 to 128 letters, digits, or any of _ . @ + -")
-    return key
-
-
-def _to_secret_key(row: Option, raw: Any) -> str:
-    key = _to_text(row, raw)
-    if key and len(key) < 8:
-        raise ValueError("expected at least 8 characters")
-    return key

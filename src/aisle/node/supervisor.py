@@ -153,6 +153,8 @@ class _Server(MPServer):
                     self._reported.wait(1.0)  # the pipe may be a moment behind
                 if not self._serving:
                     self.failure = self._reason or "the workers ended while starting, see the log"
+                    for worker in self.wrks:  # they hold signals back while they start
+                        worker.kill()
                     return
                 due[index] = time.monotonic() + self._pause_for(index)
                 _log.error("worker %d ended with code %s", index + 1, self._code_of(index))

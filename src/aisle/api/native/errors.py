@@ -15,6 +15,7 @@ from typing import Any, Final
 from aisle.api.base import Context, Headers, Response
 from aisle.api.native.message import PROVIDERS
 from aisle.core import errors as e
+from aisle.jobs.members import NodeNotFound
 
 
 class NoSuchCall(e.AisleError):
@@ -72,6 +73,7 @@ TABLE: Final[Mapping[type[e.AisleError], tuple[int, Callable[[Context, Any], str
         lambda ctx, error: f'bucket "{_bucket(ctx, error.bucket)}" is not empty',
     ),
     e.ObjectNotFound: (404, _object_missing),
+    NodeNotFound: (404, _said),
     e.PreconditionFailed: (412, _said),
     e.RangeNotSatisfiable: (416, _said),
     e.WriteConflict: (409, _said),

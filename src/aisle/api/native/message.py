@@ -106,9 +106,9 @@ def bucket_name(ctx: Context) -> BucketName:
     return BucketName(ctx.bucket, provider(ctx), "" if space in _GLOBAL else space)
 
 
-async def open_bucket(svc: Service, ctx: Context) -> BucketRow:
-    """The bucket that a request is for. Raises `BucketNotFound`."""
+async def open_bucket(svc: Service, ctx: Context, *, recent: bool = False) -> BucketRow:
+    """The bucket that a request is for: see `buckets.get`. Raises `BucketNotFound`."""
     name = bucket_name(ctx)
     if name.namespace:  # namespaces cannot be created yet
         raise BucketNotFound(name.name)
-    return await buckets.get(svc.store, name)
+    return await buckets.get(svc.store, name, recent=recent)

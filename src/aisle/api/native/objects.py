@@ -36,7 +36,7 @@ async def put_object(svc: Service, ctx: Context, message: Message) -> Response:
 
 
 async def get_object(svc: Service, ctx: Context, message: Message) -> Response:
-    bucket = await open_bucket(svc, ctx)
+    bucket = await open_bucket(svc, ctx, recent=True)
     found, small = await objects.find_small(svc.store, bucket, encode_key(ctx.key))
     record = found.record
     headers = object_headers(record)
@@ -55,7 +55,7 @@ async def get_object(svc: Service, ctx: Context, message: Message) -> Response:
 
 async def head_object(svc: Service, ctx: Context, message: Message) -> Response:
     """All that is known, whichever `props` are asked for: it costs no more."""
-    bucket = await open_bucket(svc, ctx)
+    bucket = await open_bucket(svc, ctx, recent=True)
     record = await objects.head(svc.store, bucket, encode_key(ctx.key))
     return Response(200, object_headers(record), b"", record.size)
 

@@ -18,10 +18,11 @@ XML: Final[Headers] = [(b"content-type", b"application/xml")]
 MAX_INTEGER: Final = (1 << 31) - 1
 
 
-async def open_bucket(svc: Service, ctx: Context) -> BucketRow:
-    """The bucket a request is for, checked against the owner that the client expects."""
+async def open_bucket(svc: Service, ctx: Context, *, recent: bool = False) -> BucketRow:
+    """The bucket a request is for, checked against the owner that the client expects. For
+    `recent`, see `buckets.get`."""
     try:
-        row = await buckets.find(svc.store, ctx.bucket)
+        row = await buckets.find(svc.store, ctx.bucket, recent=recent)
     except BucketNotFound:
         try:
             check_native_bucket_name(ctx.bucket)

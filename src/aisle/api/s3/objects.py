@@ -54,7 +54,7 @@ async def put_object(svc: Service, ctx: Context) -> Response:
 
 async def get_object(svc: Service, ctx: Context) -> Response:
     head = ctx.head
-    bucket = await open_bucket(svc, ctx)
+    bucket = await open_bucket(svc, ctx, recent=True)
     check_version(ctx)
     found, small = await objects.find_small(svc.store, bucket, encode_key(ctx.key))
     record = found.record
@@ -73,7 +73,7 @@ async def get_object(svc: Service, ctx: Context) -> Response:
 
 async def head_object(svc: Service, ctx: Context) -> Response:
     head = ctx.head
-    bucket = await open_bucket(svc, ctx)
+    bucket = await open_bucket(svc, ctx, recent=True)
     check_version(ctx)
     found = await objects.find(svc.store, bucket, encode_key(ctx.key))
     conditions = h.read_conditions(head)

@@ -1,0 +1,1 @@
+"""Long work and who does it: leases on duties, the nodes of the cluster, housekeeping."""
