@@ -1,17 +1,23 @@
-"""The entry point of `aisnode`: the command, with the real application."""
+"""The entry point of `aisnode`: the command with the real application, and its subcommands."""
 
 from __future__ import annotations
 
 import os
 import sys
+import uuid
 from functools import partial
 
 from aisle.node.command import run
 from aisle.node.compose import open_app
+from aisle.node.transfer import command as transfer
+from aisle.node.transfer.options import COMMANDS
 from aisle.store.epoch import Epoch
 
 
 def main() -> None:
-    """Run a node from the command line."""
-    # Made before the workers are forked, so that they share it.
-    sys.exit(run(sys.argv[1:], os.environ, partial(open_app, epoch=Epoch())))
+    """Run a node, or move a store, from the command line."""
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        sys.exit(transfer.run(sys.argv[1:], os.environ))
+    # Made before the workers are forked, so that they share them.
+    shared = partial(open_app, epoch=Epoch(), session=uuid.uuid4().hex)
+    sys.exit(run(sys.argv[1:], os.environ, shared))

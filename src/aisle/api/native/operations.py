@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
-from aisle.api.native import buckets, cluster, lists, objects
+from aisle.api.native import buckets, cluster, export, lists, objects
 from aisle.api.native.errors import NoSuchCall
 from aisle.api.native.message import NativeHandler
 from aisle.core.errors import InvalidArgument, NotSupported
@@ -31,6 +31,10 @@ class Route(NamedTuple):
     handler: NativeHandler
 
 
+def _cluster(action: str, handler: NativeHandler) -> Route:
+    return Route("PUT", "cluster", "action", (action,), action, handler)
+
+
 ROUTES: Final = (
     Route("GET", "health", "", (), "health", cluster.health),
     Route("HEAD", "health", "", (), "health", cluster.health),
@@ -38,8 +42,13 @@ ROUTES: Final = (
     Route("GET", "daemon", "what", ("config",), "get-config", cluster.get_config),
     Route("GET", "cluster", "what", ("cluster_config",), "get-config", cluster.get_config),
     Route("PUT", "cluster/set-config", "", (), "set-config", cluster.set_config_query),
-    Route("PUT", "cluster", "action", ("set-config",), "set-config", cluster.set_config),
-    Route("PUT", "cluster", "action", ("reset-config",), "reset-config", cluster.reset_config),
+    _cluster("set-config", cluster.set_config),
+    _cluster("reset-config", cluster.reset_config),
+    _cluster("start-maintenance", cluster.start_maintenance),
+    _cluster("stop-maintenance", cluster.stop_maintenance),
+    _cluster("decommission-node", cluster.decommission),
+    Route("GET", "export", "", (), "export-heads", export.export_heads),
+    Route("POST", "export", "action", ("export",), "export", export.export_objects),
     Route("GET", "buckets", "action", ("list", ""), "list-buckets", buckets.list_buckets),
     Route("POST", "buckets/B", "action", ("create-bck",), "create-bck", buckets.create_bck),
     Route("DELETE", "buckets/B", "action", ("destroy-bck",), "destroy-bck", buckets.destroy_bck),

@@ -1,0 +1,117 @@
+"""What has gone from the source of a pull since an earlier pass, and so goes here.
+
+Only what the journal shows to be the pull's own work is deleted, in the very batch that checks it
+and forgets its entry. What a client has written or deleted in between stays as it is, and its entry
+is forgotten. A bucket that has gone from the source stays with all that is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from aisle.core.errors import RowChanged, UploadNotFound, WriteConflict
+from aisle.namespace import objects, uploads
+from aisle.namespace.records import Bucket, Object, Upload, bucket_key, decode, unescape_key
+from aisle.namespace.store import BucketRow, Store
+from aisle.namespace.transfer.importing import Totals
+from aisle.namespace.transfer.items import Cursor
+from aisle.namespace.transfer.journal import Journal, digest
+from aisle.namespace.uploads import MAX_PARTS, UploadRow
+from aisle.store.base import Change, Check, Delete
+
+
+class Listed(NamedTuple):
+    """Which stretch of a bucket's objects a page has told: keys above `after`, up to `last`
+    (`None`: to the end); `nothing` if it told of its uploads only."""
+
+    after: bytes
+    last: bytes | None
+    nothing: bool
+
+    @classmethod
+    def of(cls, bucket: Bucket, after: Cursor | None, end: Cursor | None) -> Listed:
+        """The stretch of a page that began behind `after` and ended at `end`."""
+        row_key = bucket_key(bucket.name, bucket.provider, bucket.namespace)
+        first, last = b"", None
+        if after is not None and after.bucket == row_key:
+            if after.upload:
+                return cls(b"", None, True)
+            first = after.key
+        if end is not None and end.bucket == row_key and not end.upload:
+            last = end.key
+        return cls(first, last, False)
+
+
+class Deletions:
+    """Follows the deletions of one pass, counted in `totals.deleted`."""
+
+    def __init__(self, store: Store, journal: Journal, totals: Totals) -> None:
+        self._store = store
+        self._journal = journal
+        self._totals = totals
+        self._uploads: dict[bytes, set[bytes]] = {}  # bucket id -> upload ids of the source
+
+    async def objects(self, bucket: BucketRow, keys: Sequence[bytes], listed: Listed) -> None:
+        """Delete what was pulled into a stretch of a bucket and is not among `keys` there."""
+        if listed.nothing:
+            return
+        base = bucket.record.id
+        present = set(keys)
+        after = base + listed.after if listed.after else b""
+        while entries := await self._journal.scan("object", base, after):
+            after = entries[-1][0]
+            for row_key, entry in entries:
+                key = row_key[len(base) :]
+                if listed.last is not None and key > listed.last:
+                    return
+                if key not in present:
+                    await self._object(row_key, entry)
+
+    async def _object(self, row_key: bytes, entry: bytes) -> None:
+        index = self._store.index
+        forget = self._journal.forget("object", row_key)
+        raw = await index.get("object", row_key)
+        if raw is None or digest(raw) != entry:
+            await index.commit(forget)
+            return
+        changes: list[Change] = [Check("object", row_key, raw), Delete("object", row_key), forget]
+        changes += await objects.release(self._store, decode(Object, raw), self._store.now())
+        try:
+            await index.commit(*changes)
+        except RowChanged:
+            return  # a client was faster: the next pass forgets the entry
+        self._totals.deleted += 1
+
+    def note_uploads(self, bucket: BucketRow, ids: Iterable[bytes]) -> None:
+        """Note uploads that the source still has; call it for every page."""
+        self._uploads.setdefault(bucket.record.id, set()).update(ids)
+
+    async def uploads(self) -> None:
+        """After the last page: abort what was pulled and has ended at the source, unless a client
+        has gone on with it here."""
+        for base, present in self._uploads.items():
+            after = b""
+            while entries := await self._journal.scan("upload", base, after):
+                after = entries[-1][0]
+                for row_key, entry in entries:
+                    if row_key[-16:] not in present:
+                        await self._upload(base, row_key, entry)
+
+    async def _upload(self, base: bytes, row_key: bytes, entry: bytes) -> None:
+        index = self._store.index
+        raw = await index.get("upload", row_key)
+        parts = await index.scan("part", prefix=row_key[-16:], limit=MAX_PARTS + 1)
+        entries = await self._journal.get_many("part", [key for key, _ in parts])
+        ours = all(digest(part) == known for (_, part), known in zip(parts, entries, strict=True))
+        if raw is not None and digest(raw) == entry and ours:
+            upload = UploadRow(
+                row_key, raw, decode(Upload, raw), unescape_key(row_key[len(base) : -16])
+            )
+            try:
+                await uploads.abort(self._store, upload)
+            except (UploadNotFound, WriteConflict):
+                return
+            self._totals.deleted += 1
+        forget = [self._journal.forget("part", key) for key, _ in parts]
+        await index.commit(self._journal.forget("upload", row_key), *forget)
