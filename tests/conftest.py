@@ -1,7 +1,8 @@
 """Fixtures shared by the tests that speak to a running node.
 
 `node` (authorisation on) and `open_node` (off) live for the whole session; a bucket lives for one
-test and is removed with all that is in it.
+test and is removed with all that is in it. With `--deployment` both are clusters of two gateways,
+and requests alternate between these.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.cluster import Cluster
+from tests.cluster.deployments import EMBEDDED, NAMES, Deployment
 from tests.harness import Node
 
 
@@ -33,19 +36,42 @@ def empty_and_remove(client: Any, bucket: str) -> None:
         pass
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--deployment",
+        choices=NAMES,
+        default=EMBEDDED,
+        help="what `node` and `open_node` are: one node, or two gateways over these engines",
+    )
+
+
 @pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+def deployment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    """Where `node` and `open_node` come from."""
+    chosen = Deployment(request.config.getoption("deployment"), tmp_path_factory.mktemp("engines"))
+    yield chosen
+    chosen.close()
+
+
+@pytest.fixture(scope="session")
+def node(
+    deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Node | Cluster]:
     """A node with authorisation on."""
-    running = Node(tmp_path_factory.mktemp("node") / "data").start()
+    running = deployment.start(tmp_path_factory.mktemp("node") / "data")
     yield running
     assert running.stop() == 0, running.log_tail()
     shutil.rmtree(running.data)  # pytest keeps the directories of three runs
 
 
 @pytest.fixture(scope="session")
-def open_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+def open_node(
+    deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Node | Cluster]:
     """A node with authorisation off: any credentials, or none, are accepted."""
-    running = Node(tmp_path_factory.mktemp("open") / "data", auth=False).start()
+    running = deployment.start(tmp_path_factory.mktemp("open") / "data", auth=False)
     yield running
     assert running.stop() == 0, running.log_tail()
     shutil.rmtree(running.data)  # pytest keeps the directories of three runs

@@ -1,9 +1,10 @@
 """A real node, started as users start it, and the two ways to speak to it.
 
-`Node` runs the `aisnode` console script of this environment as a child in its own process group
-and waits until it answers. `Node.client` is an unpatched boto3 client; `Node.send` is one raw
-HTTP request, for what no SDK would send: the target, headers and body go out as given, signed by
-botocore's own signer so that the server is never checked against itself.
+`Endpoint.client` is an unpatched boto3 client; `Endpoint.send` is one raw HTTP request, for what
+no SDK would send: the target, headers and body go out as given, signed by botocore's own signer so
+that the server is never checked against itself. `Node` is the endpoint of one `aisnode`, which it
+runs as a child in its own process group, from the console script of this environment;
+`tests.cluster.cluster` has the endpoint of many.
 
 Nothing of the server is imported here.
 """
@@ -186,44 +187,19 @@ def encode_key(key: str) -> str:
     return urllib.parse.quote(key.encode("utf-8", "surrogateescape"), safe="/-_.~")
 
 
-class Node:
-    """One `aisnode` on a free loopback port, over a data directory that outlives restarts."""
+class Endpoint:
+    """Where S3 is served, at `address` and `port`; `host` is what clients write into Host."""
 
-    def __init__(
-        self,
-        data: Path,
-        *,
-        auth: bool = True,
-        workers: int = 2,
-        mountpaths: Sequence[Path] = (),
-        options: Sequence[str] = (),
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
-        self.data = data
-        self.auth = auth
-        self.port = free_port()
-        self.log = data.with_name(data.name + ".log")
-        self._command = [
-            str(BIN / "aisnode"), "--data", str(data),
-            "--host", "127.0.0.1", "--port", str(self.port),
-            "--workers", str(workers), "--domain", "localhost", "--no-access-log",
-            *(part for path in mountpaths for part in ("--mountpath", str(path))),
-            *options,
-        ]  # fmt: skip
-        self._environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("AISLE_")
-        }
-        if auth:
-            self._environment["AISLE_ROOT_ACCESS_KEY"] = ACCESS_KEY
-            self._environment["AISLE_ROOT_SECRET_KEY"] = SECRET_KEY
-        self._environment.update(environment or {})
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self.port = port
+        self.address = address
         self._clients: list[Any] = []
 
     @property
     def host(self) -> str:
         """What a client writes into Host."""
-        return f"localhost:{self.port}"
+        name = "localhost" if self.address == "127.0.0.1" else self.address
+        return f"{name}:{self.port}"
 
     @property
     def root(self) -> str:
@@ -235,70 +211,11 @@ class Node:
         """The endpoint that the documents tell: under `/s3`."""
         return f"{self.root}/s3"
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None, "the node is not running"
-        return self._process.pid
-
-    def start(self) -> Node:
-        """Start the process and return once it answers."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
-            try:
-                if self.send("GET", "/v1/health", signed=False, timeout=5).status == 200:
-                    return self
-            except OSError:
-                pass
-            time.sleep(0.05)
-        code = self._process.poll()
-        self.kill()
-        state = "still running" if code is None else f"exit status {code}"
-        raise AssertionError(f"the node did not come up ({state}):\n{self.log_tail()}")
-
-    def stop(self) -> int:
-        """Ask the node to end, as a service manager does, and return its exit status."""
-        assert self._process is not None, "the node is not running"
+    def close_clients(self) -> None:
+        """Close the connections of every client that `client` made."""
         for client in self._clients:
             client.close()
         self._clients.clear()
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            status = self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"the node did not stop:\n{self.log_tail()}") from None
-        self._process = None
-        return status
-
-    def kill(self) -> None:
-        """End every process of the node at once, as a power cut would."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def restart(self) -> Node:
-        """Stop if running, then start over the same data and port."""
-        if self._process is not None:
-            self.stop()
-        return self.start()
-
-    def log_tail(self, lines: int = 40) -> str:
-        if not self.log.exists():
-            return "(no log)"
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def client(
         self,
@@ -351,7 +268,116 @@ class Node:
         framed = {"content-length", "transfer-encoding"} & {name.lower() for name in fields}
         if isinstance(body, bytes) and not framed and (body or method in ("PUT", "POST")):
             fields["Content-Length"] = str(len(body))
-        return exchange(self.port, method, target, fields, body, timeout=timeout)
+        return exchange(
+            self.port, method, target, fields, body, timeout=timeout, address=self.address
+        )
+
+
+class Node(Endpoint):
+    """One `aisnode` on a free loopback port, over a data directory that outlives restarts.
+
+    `prefix` is put before its command (a namespace to enter, a clock to be given), and `address`
+    is where it then listens.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        auth: bool = True,
+        workers: int = 2,
+        mountpaths: Sequence[Path] = (),
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        address: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+    ) -> None:
+        super().__init__(free_port(), address)
+        self.data = data
+        self.auth = auth
+        self.log = data.with_name(data.name + ".log")
+        self._command = [
+            *prefix, str(BIN / "aisnode"), "--data", str(data),
+            "--host", address, "--port", str(self.port),
+            "--workers", str(workers), "--domain", "localhost", "--no-access-log",
+            *(part for path in mountpaths for part in ("--mountpath", str(path))),
+            *options,
+        ]  # fmt: skip
+        self._environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("AISLE_")
+        }
+        if auth:
+            self._environment["AISLE_ROOT_ACCESS_KEY"] = ACCESS_KEY
+            self._environment["AISLE_ROOT_SECRET_KEY"] = SECRET_KEY
+        self._environment.update(environment or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the node is not running"
+        return self._process.pid
+
+    def start(self) -> Node:
+        """Start the process and return once it answers."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            try:
+                if self.send("GET", "/v1/health", signed=False, timeout=5).status == 200:
+                    return self
+            except OSError:
+                pass
+            time.sleep(0.05)
+        code = self._process.poll()
+        self.kill()
+        state = "still running" if code is None else f"exit status {code}"
+        raise AssertionError(f"the node did not come up ({state}):\n{self.log_tail()}")
+
+    def stop(self) -> int:
+        """Ask the node to end, as a service manager does, and return its exit status."""
+        assert self._process is not None, "the node is not running"
+        self.close_clients()
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            status = self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the node did not stop:\n{self.log_tail()}") from None
+        self._process = None
+        return status
+
+    def kill(self) -> None:
+        """End every process of the node at once, as a power cut would."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def restart(self) -> Node:
+        """Stop if running, then start over the same data and port."""
+        if self._process is not None:
+            self.stop()
+        return self.start()
+
+    def log_tail(self, lines: int = 40) -> str:
+        if not self.log.exists():
+            return "(no log)"
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def exchange(
@@ -362,9 +388,10 @@ def exchange(
     body: bytes | Iterable[bytes] = b"",
     *,
     timeout: float = 30,
+    address: str = "127.0.0.1",
 ) -> Reply:
     """One request and its reply over a connection of its own; `headers` are all that is sent."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    connection = http.client.HTTPConnection(address, port, timeout=timeout)
     try:
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in headers.items():
