@@ -32,8 +32,10 @@ run: $(VENV)/.runtime ## start a node on http://localhost:8080, data under ./.ai
 
 test: setup ## install what the tests need, then run all checks and tests (ARGS="-k upload")
 	scripts/apt wrk curl
+	scripts/services
+	scripts/deploy-tools
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest $(ARGS)
+	$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),scripts/suites)
 
 check: setup ## format, lint, types, layers, documentation: seconds, run it often
 	$(BIN)/ruff format --check .
@@ -44,6 +46,7 @@ check: setup ## format, lint, types, layers, documentation: seconds, run it ofte
 
 bench: setup ## measure (ARGS passes on to python -m bench)
 	scripts/apt wrk curl
+	scripts/services
 	$(BIN)/python -m bench $(ARGS)
 
 docs: setup ## write the generated pages and build the site into ./site

@@ -18,7 +18,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import report
+from tests.servers.ceph import CephError
+
+from bench import report, scale
 from bench.load import LoadFailed
 from bench.measures import FULL, MEASURES, QUICK, Plan, Sample, disk
 from bench.servers import SERVERS, ServerFailed
@@ -26,7 +28,11 @@ from bench.wire import WireError
 
 _HERE = Path(__file__).parent
 _DOCUMENT = _HERE.parent / "docs" / "benchmarks.md"
-_FAILURES = (ServerFailed, LoadFailed, WireError, OSError, http.client.HTTPException)
+SCALE = "scale"
+_SCALE_DOCUMENT = _DOCUMENT.with_name("scale-out.md")
+_FAILURES = (
+    ServerFailed, LoadFailed, WireError, CephError, OSError, http.client.HTTPException,
+)  # fmt: skip
 
 
 def main() -> int:
@@ -44,7 +50,10 @@ def main() -> int:
     scratch = Path(tempfile.mkdtemp(prefix="data-", dir=options.directory or output))
     try:
         results.disk = disk(scratch, min(plan.seconds, 2.0))
-        for measure in options.only or MEASURES:
+        for measure in options.only or [*MEASURES, SCALE]:
+            if measure == SCALE:
+                _scale(plan, scratch, results)
+                continue
             for server in options.servers * options.rounds:
                 _run(measure, server, plan, scratch, results)
         results.complete = True
@@ -56,7 +65,7 @@ def main() -> int:
         print(report.markdown(results))
         print(f"written to {path} and {path.with_suffix('.json').name}", file=sys.stderr)
     if options.document:
-        report.fill_document(results, _DOCUMENT)
+        report.fill_document(results, _DOCUMENT if results.samples else _SCALE_DOCUMENT)
     return int(any(s.errors for s in results.samples if s.server == report.PRODUCT))
 
 
@@ -76,6 +85,18 @@ def _run(measure: str, name: str, plan: Plan, scratch: Path, results: report.Res
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def _scale(plan: Plan, scratch: Path, results: report.Results) -> None:
+    """Several gateways over shared engines: a table of its own, without a peer."""
+    try:
+        for row in scale.run(plan, scratch / SCALE):
+            results.scale.append(row)
+            print(scale.one_line(row), file=sys.stderr, flush=True)
+    except _FAILURES as error:
+        failed = Sample(SCALE, report.PRODUCT, "", errors=1, note=f"{error}"[:400])
+        results.samples.append(failed)
+        print(report.one_line(failed), file=sys.stderr, flush=True)
+
+
 def _plan(options: argparse.Namespace) -> Plan:
     plan = QUICK if options.quick else FULL
     if options.seconds:
@@ -91,7 +112,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="small counts, about three minutes")
     parser.add_argument(
-        "--only", action="append", choices=list(MEASURES), help="this measure only (repeatable)"
+        "--only", action="append", choices=[*MEASURES, SCALE], help="this measure only (repeatable)"
     )
     parser.add_argument(
         "--servers",

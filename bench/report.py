@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from bench import scale
 from bench.measures import FEW, MANY, MULTIPART, ONE_STREAM, PAGE, PAGE_DELIMITER, SLOW, Sample
+from bench.scale import Row
 
 PEER: Final = "rclone"
 PRODUCT: Final = "aisle"
@@ -34,6 +36,8 @@ class Results:
     load_average: float = field(default_factory=lambda: os.getloadavg()[0])
     samples: list[Sample] = field(default_factory=list)
     """Every sample of every round."""
+    scale: list[Row] = field(default_factory=list)
+    """Several gateways over shared engines."""
     complete: bool = False
 
     def find(self, operation: str, server: str) -> Sample | None:
@@ -146,14 +150,17 @@ ORDER: Final = (
 
 def markdown(results: Results) -> str:
     """The whole report."""
-    parts = [
-        _context(results),
-        _results_table(results),
-        "Targets (only this run counts):",
-        _targets_table(results),
-        "What rclone costs here, beside what it cost when the targets were set:",
-        _quoted_table(results),
-    ]
+    parts = [_context(results)]
+    if results.samples:
+        parts += [
+            _results_table(results),
+            "Targets (only this run counts):",
+            _targets_table(results),
+            "What rclone costs here, beside what it cost when the targets were set:",
+            _quoted_table(results),
+        ]
+    if results.scale:
+        parts += ["Gateways over PostgreSQL and Ceph:", scale.markdown(results.scale).rstrip()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -175,7 +182,7 @@ def save(results: Results, directory: Path) -> Path:
 
 
 def fill_document(results: Results, document: Path) -> None:
-    """Replace the results in the documentation by this run's."""
+    """Replace the results in a page of the documentation by this run's."""
     text = document.read_text()
     pattern = re.compile(re.escape(_BEGIN) + ".*?" + re.escape(_END), re.DOTALL)
     if not pattern.search(text):

@@ -32,11 +32,10 @@ def test_hadolint_finds_nothing_to_complain_of() -> None:
     run(BIN / "hadolint", "--failure-threshold", "style", FILE)
 
 
-def test_both_stages_start_from_one_base_that_cannot_change() -> None:
+def test_both_stages_start_from_one_base_whose_python_is_that_of_the_binding() -> None:
+    """Debian 12: python3-rados is compiled for its interpreter."""
     arguments = dict(rest.split("=", 1) for name, rest in instructions() if name == "ARG")
-    assert re.fullmatch(
-        r"docker\.io/library/debian:bookworm-\d{8}-slim@sha256:[0-9a-f]{64}", arguments["BASE"]
-    )
+    assert arguments["BASE"] == "debian:bookworm-slim"
     bases = [rest.split()[0] for name, rest in instructions() if name == "FROM"]
     assert bases == ["${BASE}"] * 2
 
