@@ -31,6 +31,7 @@ _SECONDS: Final = 60.0
 _HBA: Final = f"""\
 local all {USER}              trust
 host  all {USER} 127.0.0.1/32 trust
+host  replication {USER} 127.0.0.1/32 trust
 host  all all    127.0.0.1/32 scram-sha-256
 """
 _SETTINGS: Final = {
@@ -82,6 +83,30 @@ class Postgres:
             self.stop()
             raise
         return self
+
+    def standby(self, name: str) -> Postgres:
+        """Another server that follows this one, by streaming, and takes reads alone until it is
+        promoted."""
+        follower = Postgres()
+        follower._settings = {**self._settings, "cluster_name": name}
+        follower.directory = Path(tempfile.mkdtemp(prefix="aisle-postgres-"))
+        try:
+            follower.port = free_port()
+            if os.getuid() == 0:
+                shutil.chown(follower.directory, "postgres", "postgres")
+            follower._run(
+                program("pg_basebackup"), "-h", "127.0.0.1", "-p", str(self.port), "-U", USER,
+                "--pgdata", str(follower._data), "--checkpoint=fast", "--write-recovery-conf",
+            )  # fmt: skip
+            follower._launch()
+        except BaseException:
+            follower.stop()
+            raise
+        return follower
+
+    def promote(self) -> None:
+        """Make a standby a server that takes writes."""
+        self.sql("SELECT pg_promote()")
 
     def stop(self) -> None:
         """End it at once and remove every file."""

@@ -108,11 +108,13 @@ class Server:
 
     async def connect(self, deadline: float) -> Connection:
         """A new connection. Raises `StoreError` at the deadline (of the loop's clock), and
-        `ConfigError` at once if the server does not know the user or the database."""
+        `ConfigError` at once if no server knows the user or the database: a standby may be
+        behind."""
         loop = asyncio.get_running_loop()
         pause = _FIRST_PAUSE
         last: BaseException = TimeoutError("no connection in time")
         while True:
+            refusals: list[BaseException] = []
             for url in self._urls:
                 left = deadline - loop.time()
                 if left <= 0:
@@ -123,11 +125,13 @@ class Server:
                     raise _bad_url() from None
                 except FAILURES as error:
                     if sqlstate(error).startswith(_REFUSED):
-                        raise ConfigError(f"the index database: {_sentence(error)}") from error
+                        refusals.append(error)
                     # What a server said is worth more than that it did not answer in the time
                     # that was left, or that another one did not.
                     if _is_told(error) or not _is_told(last):
                         last = error
+            if len(refusals) == len(self._urls):
+                raise ConfigError(f"the index database: {_sentence(refusals[0])}") from refusals[0]
             await asyncio.sleep(min(jitter(pause), max(0.0, deadline - loop.time())))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
