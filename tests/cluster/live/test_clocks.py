@@ -40,10 +40,9 @@ def skewed(running_site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iter
     cluster = Cluster(directory / "cluster", running_site.engines(), seats=seats)
     cluster.start()
     yield cluster
-    try:
-        assert cluster.stop() == 0, cluster.log_tail()
-    finally:
-        cluster.kill()
+    # Not in order: under the library that skews clocks a sleep of a millisecond, which stopping
+    # takes many of, now and then ends with EINVAL.
+    cluster.kill()
 
 
 def test_the_clocks_do_differ(skewed: Cluster) -> None:
