@@ -276,7 +276,7 @@ class Endpoint:
 class Node(Endpoint):
     """One `aisnode` on a free loopback port, over a data directory that outlives restarts.
 
-    `prefix` is put before its command (a namespace to enter, a clock to be given), and `address`
+    `prefix` is put before its command (what enters a namespace, say), and `address`
     is where it then listens.
     """
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aisle.api.s3.xml import MAX_DEPTH, MalformedXML, document, element, escape, parse, url_encode
+from aisle.api.s3.xml import MalformedXML, document, element, escape, parse, url_encode
+from aisle.core.xmltree import MAX_DEPTH
 
 
 @pytest.mark.parametrize(

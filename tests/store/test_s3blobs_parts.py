@@ -145,7 +145,13 @@ def test_a_url_that_names_none_is_refused_without_its_secrets(url: str, words: s
 
 @pytest.mark.parametrize(
     "document",
-    [b"", b"<Error>", b"<!DOCTYPE a [<!ENTITY b 'c'>]><Error><Code>&b;</Code></Error>", b"\xff<"],
+    [
+        b"",
+        b"<Error>",
+        b"<!DOCTYPE a [<!ENTITY b 'c'>]><Error><Code>&b;</Code></Error>",
+        b"\xff<",
+        b"<Error>" * 1000 + b"</Error>" * 1000,
+    ],
 )
 def test_replies_that_cannot_be_read_are_a_store_that_is_unavailable(document: bytes) -> None:
     with pytest.raises(StoreUnavailable):

@@ -40,6 +40,7 @@ from tests.namespace.support import (
     pattern,
     put,
     put_part,
+    sweep,
 )
 
 MANY = 6  # more parts than a row holds
@@ -250,3 +251,10 @@ async def pull(
     totals = Totals()
     await Pull(store, source, delete=delete, patience=0.0, tell=tell).run_pass(totals)
     return totals
+
+
+async def same(source: Store, target: Store) -> None:
+    """Both hold the same, and the target has no orphan and misses nothing."""
+    assert await contents(target) == await contents(source)
+    report = await sweep(target)
+    assert (report.orphans, report.missing) == (0, [])

@@ -10,10 +10,11 @@ from aisle.api.s3 import headers as h
 from aisle.api.s3.common import XML, bare, open_bucket
 from aisle.api.s3.errors import S3Error, tell
 from aisle.api.s3.incoming import read_document
-from aisle.api.s3.xml import Element, MalformedXML, document, element, parse
+from aisle.api.s3.xml import MalformedXML, document, element, parse
 from aisle.core import checksums
 from aisle.core.errors import AisleError, ObjectNotFound, VersionNotFound
 from aisle.core.names import encode_key
+from aisle.core.xmltree import Element
 from aisle.namespace import objects
 from aisle.namespace.store import BucketRow
 

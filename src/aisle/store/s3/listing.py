@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from aisle.core.errors import StoreUnavailable
+from aisle.core.xmltree import Element
 from aisle.store.s3.client import ATTEMPTS, S3Client, S3Refusal
-from aisle.store.s3.xml import Element, parse
+from aisle.store.s3.xml import parse
 
 PAGE: Final = "1000"
 
@@ -45,13 +46,13 @@ class Progress(NamedTuple):
 
 def _age(element: Element, name: str, now: float) -> float:
     try:
-        return max(0.0, now - datetime.fromisoformat(element.find(name)).timestamp())
+        return max(0.0, now - datetime.fromisoformat(element.value(name)).timestamp())
     except ValueError as error:
         raise StoreUnavailable("the S3 server lists a time that cannot be read") from error
 
 
 def _number(element: Element, name: str) -> int:
-    text = element.find(name)
+    text = element.value(name)
     if not text.isdecimal():
         raise StoreUnavailable(f"the S3 server lists a {name} that is no number")
     return int(text)
@@ -67,11 +68,11 @@ async def objects(client: S3Client, prefix: str) -> AsyncIterator[list[Listed]]:
         reply = await client.call("GET", query=query)
         page = parse(reply.body)
         yield [
-            Listed(e.find("Key"), _number(e, "Size"), _age(e, "LastModified", reply.date))
+            Listed(e.value("Key"), _number(e, "Size"), _age(e, "LastModified", reply.date))
             for e in page.all("Contents")
         ]
-        token = page.find("NextContinuationToken")
-        if page.find("IsTruncated") != "true" or not token:
+        token = page.value("NextContinuationToken")
+        if page.value("IsTruncated") != "true" or not token:
             return
 
 
@@ -85,14 +86,14 @@ async def uploads(
         reply = await client.call("GET", query=query, attempts=attempts)
         page = parse(reply.body)
         yield [
-            Upload(e.find("Key"), e.find("UploadId"), _age(e, "Initiated", reply.date))
+            Upload(e.value("Key"), e.value("UploadId"), _age(e, "Initiated", reply.date))
             for e in page.all("Upload")
         ]
         after = {
-            "key-marker": page.find("NextKeyMarker"),
-            "upload-id-marker": page.find("NextUploadIdMarker"),
+            "key-marker": page.value("NextKeyMarker"),
+            "upload-id-marker": page.value("NextUploadIdMarker"),
         }
-        if page.find("IsTruncated") != "true" or not after["key-marker"]:
+        if page.value("IsTruncated") != "true" or not after["key-marker"]:
             return
 
 
@@ -114,8 +115,8 @@ async def progress(client: S3Client, upload: Upload) -> Progress | None:
             size += _number(part, "Size")
             since = _age(part, "LastModified", reply.date)
             age = since if age is None else min(age, since)
-        marker = page.find("NextPartNumberMarker")
-        if page.find("IsTruncated") != "true" or not marker:
+        marker = page.value("NextPartNumberMarker")
+        if page.value("IsTruncated") != "true" or not marker:
             return Progress(size, age)
 
 

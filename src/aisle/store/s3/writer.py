@@ -185,7 +185,7 @@ class S3Writer:
         if self._client.location.checksums:
             headers["x-amz-checksum-algorithm"] = "CRC32C"
         reply = await self._client.call("POST", self._key, query={"uploads": ""}, headers=headers)
-        upload = parse(reply.body).find("UploadId")
+        upload = parse(reply.body).value("UploadId")
         if not upload:
             raise StoreUnavailable(f"{self._client.location} began an upload without an id")
         return upload
@@ -255,7 +255,7 @@ class S3Writer:
         except S3Refusal as refusal:
             raise missing(blob, refusal) from None
         result = parse(reply.body)
-        self._parts[number] = Part(number, result.find("ETag"), result.find("ChecksumCRC32C"))
+        self._parts[number] = Part(number, result.value("ETag"), result.value("ChecksumCRC32C"))
 
     # --- the end ----------------------------------------------------------------------------
 

@@ -1,34 +1,16 @@
 """The little XML that an S3 server answers with, and the one document that it is sent.
 
-Expat with document types refused, into elements without attributes and namespaces. Replies come
-from a server that the operator named, yet what cannot be read is `StoreUnavailable`, not a crash.
+Reading is `core.xmltree`. Replies come from a server that the operator named, yet what cannot be
+read is `StoreUnavailable`, not a crash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
-from xml.parsers import expat
 
 from aisle.core.errors import StoreUnavailable
-
-
-class Element:
-    """One element: its name, its text, its children."""
-
-    __slots__ = ("children", "name", "text")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.text = ""
-        self.children: list[Element] = []
-
-    def find(self, name: str) -> str:
-        """The text of the first child of that name, `""` if there is none."""
-        return next((child.text for child in self.children if child.name == name), "")
-
-    def all(self, name: str) -> Iterator[Element]:
-        return (child for child in self.children if child.name == name)
+from aisle.core.xmltree import Element, XmlError, parse_tree
 
 
 class Part(NamedTuple):
@@ -41,34 +23,10 @@ class Part(NamedTuple):
 
 def parse(document: bytes) -> Element:
     """The root of a reply. Raises `StoreUnavailable` for what is not XML."""
-    top = Element("")
-    stack = [top]
-
-    def start(name: str, _attributes: dict[str, str]) -> None:
-        element = Element(name.rpartition(":")[2])
-        stack[-1].children.append(element)
-        stack.append(element)
-
-    def end(_name: str) -> None:
-        stack.pop()
-
-    def text(data: str) -> None:
-        stack[-1].text += data
-
-    def refuse(*_: object) -> None:
-        raise ValueError("a document type")
-
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = text
-    parser.StartDoctypeDeclHandler = refuse
     try:
-        parser.Parse(document, True)
-    except (expat.ExpatError, ValueError) as error:
+        return parse_tree(document)
+    except XmlError as error:
         raise StoreUnavailable("the S3 server answered with XML that cannot be read") from error
-    return top.children[0]
 
 
 def error_code(document: bytes) -> str:
@@ -79,7 +37,7 @@ def error_code(document: bytes) -> str:
         root = parse(document)
     except StoreUnavailable:
         return ""
-    code = root.find("Code")
+    code = root.value("Code")
     return code if root.name == "Error" and code.isalnum() else ""
 
 

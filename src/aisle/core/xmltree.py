@@ -1,0 +1,77 @@
+"""XML that others have written, as a small tree: the standard library's expat, hardened.
+
+Document types, entities and deep nesting are refused before they cost anything; attributes and
+namespaces are dropped, because nothing of S3 depends on them. What a document means, and how
+long it may be, is its reader's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+from xml.parsers import expat
+
+MAX_DEPTH: Final = 16
+
+
+class XmlError(ValueError):
+    """The document is not well-formed, or not safe to read. Whoever reads it says what it was."""
+
+
+class Element:
+    """A node: local name, text, children."""
+
+    __slots__ = ("children", "name", "text")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.text = ""
+        self.children: list[Element] = []
+
+    def all(self, name: str) -> Iterator[Element]:
+        return (child for child in self.children if child.name == name)
+
+    def first(self, name: str) -> Element | None:
+        return next(self.all(name), None)
+
+    def value(self, name: str, default: str = "") -> str:
+        """The text of the first child called `name`."""
+        child = self.first(name)
+        return default if child is None else child.text
+
+
+def parse_tree(document: bytes) -> Element:
+    """The root of a document. Raises `XmlError`."""
+    top = Element("")
+    stack = [top]
+
+    def start(name: str, _attributes: dict[str, str]) -> None:
+        if len(stack) > MAX_DEPTH:
+            raise XmlError("the document is nested too deeply")
+        element = Element(name.rpartition(":")[2])
+        stack[-1].children.append(element)
+        stack.append(element)
+
+    def end(_name: str) -> None:
+        stack.pop()
+
+    def text(data: str) -> None:
+        stack[-1].text += data
+
+    def refuse(*_: object) -> None:
+        raise XmlError("a document type is not allowed")
+
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    try:
+        parser.Parse(document, True)
+    except XmlError:
+        raise
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        raise XmlError(f"the document is not well-formed: {error}") from None
+    return top.children[0]
