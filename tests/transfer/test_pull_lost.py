@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from aisle.core.errors import BlobMissing
 from aisle.namespace import objects
-from aisle.namespace.store import Store
+from aisle.namespace.store import BucketRow, Store
 from aisle.namespace.transfer.exporting import Limit
 from aisle.namespace.transfer.frames import StreamCut
 from aisle.namespace.transfer.importing import Totals
@@ -104,55 +105,39 @@ def test_a_large_body_goes_on_where_it_broke_off(monkeypatch: pytest.MonkeyPatch
     run(work())
 
 
+async def lost_midway(meanwhile: Callable[[Store, BucketRow], Awaitable[object]]) -> Totals:
+    """A pass whose connection is lost inside a large object; `meanwhile` is done to the source."""
+    source, target = memory_store(), memory_store()
+    bucket = await make_bucket(source)
+    await put(source, bucket, b"a", pattern(4 << 20, 1))
+    direct = Direct(source)
+
+    async def broken() -> None:
+        await meanwhile(source, bucket)
+
+    direct.breaks = [1 << 30, 2 << 20]
+    direct.when_broken = broken
+    totals = Totals()
+    await patient(target, direct).run_pass(totals)
+    await same(source, target)
+    return totals
+
+
 @pytest.mark.parametrize("size", [9, LARGE, 4 << 20])
 def test_a_large_body_that_is_replaced_while_the_connection_is_lost_comes_whole(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aisle.namespace.transfer.source._FIRST", 0.0)
-
-    async def work() -> None:
-        source = memory_store()
-        bucket = await make_bucket(source)
-        await put(source, bucket, b"a", pattern(4 << 20, 1))
-        target = memory_store()
-        direct = Direct(source)
-
-        async def replace() -> None:
-            await put(source, bucket, b"a", pattern(size, 2))
-
-        direct.breaks = [1 << 30, 2 << 20]
-        direct.when_broken = replace
-        totals = Totals()
-        await patient(target, direct).run_pass(totals)
-        assert (totals.objects, totals.refused, totals.kept) == (1, 0, 0)
-        await same(source, target)
-
-    run(work())
+    totals = run(lost_midway(lambda store, row: put(store, row, b"a", pattern(size, 2))))
+    assert (totals.objects, totals.refused, totals.kept) == (1, 0, 0)
 
 
 def test_a_large_body_that_is_deleted_while_the_connection_is_lost_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("aisle.namespace.transfer.source._FIRST", 0.0)
-
-    async def work() -> None:
-        source = memory_store()
-        bucket = await make_bucket(source)
-        await put(source, bucket, b"a", pattern(4 << 20, 1))
-        target = memory_store()
-        direct = Direct(source)
-
-        async def delete() -> None:
-            await objects.delete(source, bucket, b"a")
-
-        direct.breaks = [1 << 30, 2 << 20]
-        direct.when_broken = delete
-        totals = Totals()
-        await patient(target, direct).run_pass(totals)
-        assert (totals.objects, totals.refused, totals.kept) == (0, 0, 0)
-        await same(source, target)
-
-    run(work())
+    totals = run(lost_midway(lambda store, row: objects.delete(store, row, b"a")))
+    assert (totals.objects, totals.refused, totals.kept) == (0, 0, 0)
 
 
 def test_a_source_that_stays_away_is_given_up() -> None:
