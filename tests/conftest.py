@@ -13,10 +13,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.deployments import EMBEDDED, NAMES, Deployment
 from tests.harness import Node
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("aisle", deadline=None)
+settings.load_profile("aisle")
 
 
 def empty_and_remove(client: Any, bucket: str) -> None:
@@ -42,6 +47,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=NAMES,
         default=EMBEDDED,
         help="what `node` and `open_node` are: one node, or two gateways over these engines",
+    )
+    parser.addoption(
+        "--sdk-scheme",
+        choices=("http", "https"),
+        default="http",
+        help="what tests/sdk speaks to its node; over HTTPS the SDK sends every body in two steps",
     )
 
 

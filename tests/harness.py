@@ -16,6 +16,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -31,6 +32,8 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+
+from tests.servers.certificates import Certificates
 
 ACCESS_KEY = "AISLEROOTACCESSKEY00"
 SECRET_KEY = "root/Secret+Key/with=signs/0123456789abc"
@@ -190,9 +193,12 @@ def encode_key(key: str) -> str:
 class Endpoint:
     """Where S3 is served, at `address` and `port`; `host` is what clients write into Host."""
 
-    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, port: int, address: str = "127.0.0.1", tls: Certificates | None = None
+    ) -> None:
         self.port = port
         self.address = address
+        self.tls = tls
         self._clients: list[Any] = []
 
     @property
@@ -204,7 +210,7 @@ class Endpoint:
     @property
     def root(self) -> str:
         """The endpoint at the root."""
-        return f"http://{self.host}"
+        return f"{'https' if self.tls else 'http'}://{self.host}"
 
     @property
     def endpoint(self) -> str:
@@ -230,6 +236,7 @@ class Endpoint:
         client = boto3.client(
             "s3",
             endpoint_url=endpoint or self.endpoint,
+            verify=str(self.tls.ca) if self.tls else None,
             region_name=region,
             aws_access_key_id=access_key,
             aws_secret_access_key=secret_key,
@@ -269,7 +276,14 @@ class Endpoint:
         if isinstance(body, bytes) and not framed and (body or method in ("PUT", "POST")):
             fields["Content-Length"] = str(len(body))
         return exchange(
-            self.port, method, target, fields, body, timeout=timeout, address=self.address
+            self.port,
+            method,
+            target,
+            fields,
+            body,
+            timeout=timeout,
+            address=self.address,
+            tls=self.tls.context if self.tls else None,
         )
 
 
@@ -277,7 +291,8 @@ class Node(Endpoint):
     """One `aisnode` on a free loopback port, over a data directory that outlives restarts.
 
     `prefix` is put before its command (what enters a namespace, say), and `address`
-    is where it then listens.
+    is where it then listens. With `tls` it serves HTTPS, and every client of it trusts that
+    authority.
     """
 
     def __init__(
@@ -291,8 +306,9 @@ class Node(Endpoint):
         environment: Mapping[str, str] | None = None,
         address: str = "127.0.0.1",
         prefix: Sequence[str] = (),
+        tls: Certificates | None = None,
     ) -> None:
-        super().__init__(free_port(), address)
+        super().__init__(free_port(), address, tls)
         self.data = data
         self.auth = auth
         self.log = data.with_name(data.name + ".log")
@@ -301,6 +317,7 @@ class Node(Endpoint):
             "--host", address, "--port", str(self.port),
             "--workers", str(workers), "--domain", "localhost", "--no-access-log",
             *(part for path in mountpaths for part in ("--mountpath", str(path))),
+            *(("--tls-cert", str(tls.cert), "--tls-key", str(tls.key)) if tls else ()),
             *options,
         ]  # fmt: skip
         self._environment = {
@@ -350,8 +367,13 @@ class Node(Endpoint):
     def stop(self) -> int:
         """Ask the node to end, as a service manager does, and return its exit status."""
         assert self._process is not None, "the node is not running"
-        self.close_clients()
         self._process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Return the exit status of a node that has been told to end, by whatever way."""
+        assert self._process is not None, "the node is not running"
+        self.close_clients()
         try:
             status = self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -363,10 +385,16 @@ class Node(Endpoint):
     def kill(self) -> None:
         """End every process of the node at once, as a power cut would."""
         if self._process is not None:
+            members = children(self._process.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+            # A worker that is still dying would hold its files, and so their disk, a moment longer.
+            deadline = time.monotonic() + STOP_SECONDS
+            while not all(map(is_gone, members)):
+                assert time.monotonic() < deadline, f"of {members} some do not die"
+                time.sleep(0.01)
 
     def restart(self) -> Node:
         """Stop if running, then start over the same data and port."""
@@ -380,6 +408,27 @@ class Node(Endpoint):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
+def children(pid: int) -> list[int]:
+    """Process ids of the children that its first thread has, none if it has ended."""
+    try:
+        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def is_gone(pid: int) -> bool:
+    """Whether the process and all its threads have ended, reaped or not.
+
+    The first thread of a dying process may be a zombie while the others still hold its sockets.
+    """
+    proc = Path(f"/proc/{pid}")
+    try:
+        state = (proc / "stat").read_text().rpartition(")")[2].split()[0]
+        return state == "Z" and len(list((proc / "task").iterdir())) == 1
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def exchange(
     port: int,
     method: str,
@@ -389,9 +438,13 @@ def exchange(
     *,
     timeout: float = 30,
     address: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
 ) -> Reply:
     """One request and its reply over a connection of its own; `headers` are all that is sent."""
-    connection = http.client.HTTPConnection(address, port, timeout=timeout)
+    if tls is None:
+        connection = http.client.HTTPConnection(address, port, timeout=timeout)
+    else:
+        connection = http.client.HTTPSConnection(address, port, timeout=timeout, context=tls)
     try:
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in headers.items():

@@ -162,24 +162,27 @@ class Site:
     def wait_serving(self, cluster: Cluster) -> None:
         """Return once writing and reading works through every door."""
         bucket = f"probe-{uuid.uuid4().hex[:8]}"
-        body = os.urandom(100_000)
-        doors: list[Endpoint] = [*cluster.gateways, cluster]
         wait_until(
             lambda: _status(cluster.gateways[0], "PUT", f"/{bucket}") in (200, 409),
             "a bucket can be made",
             seconds=RESUME_SECONDS,
             told=cluster.log_tail,
         )
-        for door in doors:
-            wait_until(
-                lambda door=door: (  # type: ignore[misc]
-                    _status(door, "PUT", f"/{bucket}/k", body) == 200
-                    and _status(door, "GET", f"/{bucket}/k") == 200
-                ),
-                f"{door.host} serves",
-                seconds=RESUME_SECONDS,
-                told=cluster.log_tail,
-            )
+        for door in [*cluster.gateways, cluster]:
+            self.wait_for_door(door, bucket, cluster)
+
+    def wait_for_door(self, door: Endpoint, bucket: str, cluster: Cluster) -> None:
+        """Return once an object that is put through a door can be got there."""
+        body = os.urandom(100_000)
+        wait_until(
+            lambda: (
+                _status(door, "PUT", f"/{bucket}/k", body) == 200
+                and _status(door, "GET", f"/{bucket}/k") == 200
+            ),
+            f"{door.host} serves",
+            seconds=RESUME_SECONDS,
+            told=cluster.log_tail,
+        )
 
 
 Allowed = Mapping[str, Sequence[TroubleKind]]  # the kinds of trouble that a door may be in
@@ -187,8 +190,11 @@ Allowed = Mapping[str, Sequence[TroubleKind]]  # the kinds of trouble that a doo
 
 def unavailable(*gateways: Gateway) -> Allowed:
     """These gateways may say that they cannot serve now; the proxy passes that on, and may find
-    that none wants requests."""
-    return {PROXY: ("unavailable", "proxy"), **{each.name: ("unavailable",) for each in gateways}}
+    that none wants requests: its own answer to that may be lost on a client that still sends."""
+    return {
+        PROXY: ("unavailable", "proxy", "lost"),
+        **{each.name: ("unavailable",) for each in gateways},
+    }
 
 
 def gone(gateway: Gateway) -> Allowed:
@@ -247,14 +253,6 @@ def summary(record: Record, began: float, resumed: float) -> str:
         f"{dict(done)}, {len(history.listings)} listings, {len(history.keys)} keys, the longest"
         f" {longest:.2f} s; {resumed - began:.1f} s of failure, {dict(troubles)}, the longest"
         f" {slowest:.2f} s"
-    )
-
-
-def acknowledged(record: Record, door: str, began: float, ended: float) -> int:
-    """How many operations were answered through a door, that were begun and ended meanwhile."""
-    return sum(
-        each.client.endswith(f"via {door}") and began <= each.start and each.end <= ended
-        for each in record.history.operations
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.ledger import Ledger
 from tests.harness import Node
 
 _SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32), fs/ext4/ext4.h
@@ -76,6 +77,14 @@ def ext4(tmp_path: Path) -> Iterator[Disk]:
     disk = Disk(tmp_path / "disk", "-o", "loop", str(image))
     yield disk
     disk.unmount()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """What a node acknowledged."""
+    ledger = Ledger(tmp_path / "journal")
+    yield ledger
+    ledger.close()
 
 
 @pytest.fixture

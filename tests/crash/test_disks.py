@@ -40,11 +40,10 @@ def put_until_refused(client: Client, ledger: Ledger, prefix: str, size: int) ->
 
 
 def test_a_full_disk_refuses_writes_serves_reads_and_recovers(
-    tmpfs: Disk, run_node: RunNode, tmp_path: Path
+    tmpfs: Disk, run_node: RunNode, ledger: Ledger
 ) -> None:
     filler = tmpfs.path / "filler"
     filler.write_bytes(bytes(16 * MIB))
-    ledger = Ledger(tmp_path / "journal")
     node = run_node(tmpfs.path / "data")
     with Client(node.port) as client:
         expect(client.call("PUT", target("full")), 200)
@@ -84,13 +83,11 @@ def test_a_full_disk_refuses_writes_serves_reads_and_recovers(
     with Client(node.port) as client:
         check_objects(client, "full", [ledger])
     assert node.stop() == 0
-    ledger.close()
 
 
 def test_a_disk_filled_by_somebody_else_to_the_last_byte(
-    tmpfs: Disk, run_node: RunNode, tmp_path: Path
+    tmpfs: Disk, run_node: RunNode, ledger: Ledger
 ) -> None:
-    ledger = Ledger(tmp_path / "journal")
     node = run_node(tmpfs.path / "data")
     with Client(node.port) as client:
         expect(client.call("PUT", target("full")), 200)
@@ -119,7 +116,6 @@ def test_a_disk_filled_by_somebody_else_to_the_last_byte(
     with Client(node.port) as client:
         check_objects(client, "full", [ledger])
     assert node.stop() == 0
-    ledger.close()
 
 
 def fill(path: Path) -> None:
@@ -137,9 +133,8 @@ def fill(path: Path) -> None:
 
 
 def test_a_disk_that_turns_read_only_is_told_and_still_read(
-    ext4: Disk, run_node: RunNode, tmp_path: Path
+    ext4: Disk, run_node: RunNode, ledger: Ledger
 ) -> None:
-    ledger = Ledger(tmp_path / "journal")
     node = run_node(ext4.path / "data")
     with Client(node.port) as client:
         expect(client.call("PUT", target("full")), 200)
@@ -155,12 +150,10 @@ def test_a_disk_that_turns_read_only_is_told_and_still_read(
         check_objects(client, "full", [ledger])
     # The machine is started again, the file system repaired from its journal.
     node.kill()
-    ext4.unmount()
-    ext4.mount()
+    ext4.power_on()
     node.start()
     with Client(node.port) as client:
         check_objects(client, "full", [ledger])
         expect(put(client, ledger, "new", 200_000), 200)
         check_objects(client, "full", [ledger])
     assert node.stop() == 0
-    ledger.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.harness import free_port
+from tests.harness import children, free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,8 +70,7 @@ class TinyNode:
 
     def workers(self) -> list[int]:
         """Process ids of the workers."""
-        pid = self.process.pid
-        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return children(self.process.pid)
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 10) -> int:
         self.process.send_signal(number)
@@ -100,19 +99,6 @@ def refuse(data: Path, *options: str, **environ: str) -> str:
     assert code == 1
     assert len(lines) == 1, lines
     return lines[0].removeprefix("aisnode: error: ")
-
-
-def is_gone(pid: int) -> bool:
-    """Whether the process and all its threads have ended, reaped or not.
-
-    The first thread of a dying process may be a zombie while the others still hold its sockets.
-    """
-    proc = Path(f"/proc/{pid}")
-    try:
-        state = (proc / "stat").read_text().rpartition(")")[2].split()[0]
-        return state == "Z" and len(list((proc / "task").iterdir())) == 1
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def eventually(seconds: float, condition: Callable[[], bool]) -> bool:

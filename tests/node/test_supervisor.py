@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import free_port
-from tests.node.process import TinyNode, attempt, eventually, is_gone, refuse
+from tests.harness import free_port, is_gone
+from tests.node.process import TinyNode, attempt, eventually, refuse
 
 
 def test_it_starts_serves_and_stops_with_code_zero(tmp_path: Path) -> None:
@@ -47,14 +47,14 @@ def test_an_upload_in_flight_finishes_while_new_connections_are_refused(
         assert idle.getresponse().read()
         time.sleep(0.2)
         send(node.process.pid, number)  # to the group: as Ctrl-C and service managers do
-        assert eventually(2, lambda: _refused(node.port))
+        assert eventually(20, lambda: _refused(node.port))
         time.sleep(0.3)
         assert node.process.poll() is None
         connection.send(b"y" * 1000)
         response = connection.getresponse()
         assert response.status == 200
         assert response.read().endswith(b" 2000")
-        assert node.process.wait(5) == 0  # the idle connection holds nothing up
+        assert node.process.wait(15) == 0  # the idle connection holds nothing up
         connection.close()
         idle.close()
 
@@ -66,15 +66,15 @@ def test_a_request_that_never_ends_is_cut_off_after_the_stop_timeout(tmp_path: P
         time.sleep(0.2)
         begin = time.monotonic()
         assert node.stop() == 0
-        assert 0.8 < time.monotonic() - begin < 4
-        assert "refused to gracefully stop" in node.log()
+        assert 0.8 < time.monotonic() - begin < 9
+        assert "did not stop in time and is killed" in node.log()
         connection.close()
 
 
 def test_a_stop_right_after_the_start_is_not_lost(tmp_path: Path) -> None:
     for turn in range(12):
         with TinyNode(tmp_path / f"data{turn}") as node:
-            assert node.stop(seconds=5) == 0
+            assert node.stop(seconds=15) == 0
 
 
 def test_a_second_signal_means_now(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_second_signal_means_now(tmp_path: Path) -> None:
         node.process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         assert node.process.poll() is None
-        assert node.stop(signal.SIGINT, seconds=3) == 0
+        assert node.stop(signal.SIGINT) == 0
         connection.close()
 
 
@@ -93,12 +93,12 @@ def test_a_killed_worker_is_replaced_while_the_other_serves(tmp_path: Path) -> N
     with TinyNode(tmp_path / "data") as node:
         first, second = node.workers()
         os.kill(first, signal.SIGKILL)
-        assert eventually(2, lambda: is_gone(first))
+        assert eventually(20, lambda: is_gone(first))
         for _ in range(20):
             assert node.get()[0] == 200
-        assert eventually(2, lambda: len(node.workers()) == 2 and second in node.workers())
+        assert eventually(20, lambda: len(node.workers()) == 2 and second in node.workers())
         replacement = next(pid for pid in node.workers() if pid != second)
-        assert eventually(3, lambda: node.get()[1].split()[0] == str(replacement))
+        assert eventually(20, lambda: node.get()[1].split()[0] == str(replacement))
         assert "worker 1 ended with code -9" in node.log()
         assert node.stop() == 0
 
@@ -111,8 +111,8 @@ def test_a_request_that_kills_workers_again_and_again_does_not_end_the_node(
             (worker,) = node.workers()
             with pytest.raises(ConnectionError):
                 node.get("/die")
-            assert eventually(2, partial(is_gone, worker))
-            assert eventually(5, lambda: not _refused(node.port))
+            assert eventually(20, partial(is_gone, worker))
+            assert eventually(20, lambda: not _refused(node.port))
         assert node.get()[0] == 200
         assert node.stop() == 0
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.cluster.connection import Trouble
-from tests.cluster.site import Allowed, Site, acknowledged, gone, judge, seed_of_today, unavailable
+from tests.cluster.site import Allowed, Site, gone, judge, seed_of_today, unavailable
 
 pytestmark = pytest.mark.parametrize("turn", range(int(os.environ.get("AISLE_CHAOS_ROUNDS", "1"))))
 
@@ -36,21 +36,21 @@ def endure(
 ) -> list[Trouble]:
     """Break something under load and repair it; only `doors` may be in trouble meanwhile, and the
     other ones go on. Returns the trouble that there was."""
-    seed, record = seed_of_today(), site.record()
+    seed, record, probes = seed_of_today(), site.record(), site.record()
+    others = [gateway for gateway in site.gateways if gateway.name not in doors]
     with site.load(record, seed, writers=writers):
         time.sleep(QUIET)
         began = time.monotonic()
         hurt()
-        time.sleep(seconds)
-        ended = time.monotonic()
+        for gateway in others:
+            site.wait_for_door(gateway, probes.bucket, site.cluster)
+        time.sleep(max(0.0, began + seconds - time.monotonic()))
         heal()
         site.wait_serving(site.cluster)
         resumed = time.monotonic()
         time.sleep(QUIET)
     told = site.cluster.log_tail(15)
     judge(record, seed=seed, began=began, resumed=resumed, doors=doors, told=told)
-    for door in [door.name for door in record.doors if door.name not in doors]:
-        assert acknowledged(record, door, began, ended), f"{door} stood still\n{told}"
     return record.troubles
 
 

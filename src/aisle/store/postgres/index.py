@@ -42,6 +42,8 @@ WATCHED: Final = frozenset({"bucket", "config"})
 LANES: Final = 2
 READERS: Final = 3
 PATIENCE: Final = 8.0
+# Making the tables may take longer than any operation on a database that is busy.
+PREPARE_SECONDS: Final = 60.0
 
 _NOW_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _SIZE_SQL: Final = "SELECT " + " + ".join(
@@ -106,7 +108,7 @@ class PostgresIndex:
             connection = await server.connect(loop.time() + patience)
         except StoreError as error:
             raise ConfigError(str(error)) from error
-        alarm = loop.call_later(patience, connection.terminate)
+        alarm = loop.call_later(max(patience, PREPARE_SECONDS), connection.terminate)
         try:
             await prepare(connection)
         finally:
