@@ -65,8 +65,7 @@ def test_the_mounts_are_no_bucket_names() -> None:
     [
         (BucketName("b"), "ais://b"),
         (BucketName("b", "s3"), "s3://b"),
-        (BucketName("b", "ais", "#ns"), "ais://#ns/b"),
-        (BucketName("b", "ais", "@uuid#ns"), "ais://@uuid#ns/b"),
+        (BucketName("b", "ais", "ns"), "ais://#ns/b"),
     ],
 )
 def test_a_bucket_has_a_uri(name: BucketName, uri: str) -> None:

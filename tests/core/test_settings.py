@@ -21,7 +21,11 @@ def test_every_default_is_its_own_canonical_form(name: str) -> None:
 
 
 def test_the_http_section_reads_as_in_the_s3cmd_guide() -> None:
-    rows = [(r.name, settings.show(r.default)) for r in settings.section("net.http", "cluster")]
+    rows = [
+        (row.name, settings.show(row.default))
+        for row in settings.section("net.http", "cluster")
+        if not row.rare
+    ]
     assert rows == [
         ("net.http.server_crt", "server.crt"),
         ("net.http.server_key", "server.key"),
@@ -31,7 +35,72 @@ def test_the_http_section_reads_as_in_the_s3cmd_guide() -> None:
         ("net.http.skip_verify", "false"),
         ("net.http.chunked_transfer", "true"),
     ]
-    assert all(settings.SETTINGS[name].restart for name, _ in rows)
+    late = {"net.http.use_https", "net.http.server_crt", "net.http.server_key"}
+    assert {name for name, _ in rows if settings.SETTINGS[name].effect} - late == {
+        "net.http.skip_verify"
+    }
+    assert all(settings.SETTINGS[name].restart for name in late)
+
+
+# Sections of AIStore's configuration, with values of its local deployment that tell them apart.
+SECTIONS = {
+    "mirror.copies": 2,
+    "ec.objsize_limit": 262144,
+    "chunks.chunk_size": "1GiB",
+    "log.max_total": "128mb",
+    "periodic.stats_time": "10s",
+    "timeout.cold_get_conflict": "5s",
+    "client.client_timeout": "10s",
+    "proxy.non_electable": False,
+    "space.cleanupwm": 65,
+    "lru.dont_evict_time": "120m",
+    "disk.disk_util_high_wm": 80,
+    "rebalance.dest_retry_time": "2m",
+    "resilver.enabled": True,
+    "checksum.type": "xxhash",
+    "transport.lz4_block": "256kb",
+    "memsys.min_free": "2gb",
+    "versioning.enabled": False,
+    "net.l4.sndrcv_buf_size": 131072,
+    "fshc.io_err_limit": 10,
+    "auth.enabled": False,
+    "keepalivetracker.target.name": "heartbeat",
+    "downloader.timeout": "1h",
+    "distributed_sort.default_max_mem_usage": "80%",
+    "tcb.bundle_multiplier": 2,
+    "tco.compression": "never",
+    "arch.burst_buffer": 512,
+    "write_policy.md": "",
+    "rate_limit.frontend.burst_size": 375,
+    "get_batch.max_soft_errs": 8,
+}
+
+
+def test_every_section_of_aistore_is_there() -> None:
+    defaults = settings.cluster_defaults()
+    assert {name: defaults[name] for name in SECTIONS} == SECTIONS
+    props = settings.nest(settings.bucket_defaults({}))
+    assert props["extra"]["aws"]["multipart_size"] == "0"
+    assert set(props["extra"]) == {"aws", "gcp", "oci", "custom"}
+
+
+def test_a_restart_is_asked_for_where_aistore_asks() -> None:
+    late = {row.name for row in settings.SETTINGS.values() if row.restart}
+    assert {"timeout.cplane_operation", "timeout.max_keepalive"} < late
+    assert all(name.startswith(("memsys.", "net.", "timeout.")) for name in late)
+
+
+def test_what_the_node_was_started_with_may_be_told_and_not_changed() -> None:
+    told = {"auth.enabled": True}
+    assert settings.changed(told, {"auth.enabled": "true"}, "cluster") == {}
+    with pytest.raises(InvalidArgument, match="cannot be set here"):
+        settings.changed(told, {"auth.enabled": False}, "cluster")
+
+
+def test_what_stands_beside_the_settings_cannot_be_set() -> None:
+    for name in ("uuid", "config_version", "backend.conf", "tracing.enabled"):
+        with pytest.raises(InvalidArgument, match="which cannot be set"):
+            settings.changed({}, {name: "1"}, "cluster")
 
 
 def test_a_section_may_be_one_setting_or_everything() -> None:
@@ -59,6 +128,8 @@ def test_a_section_unknown_to_the_scope_is_refused(prefix: str) -> None:
         ("access", "18446744073709551615", (1 << 64) - 1),
         ("features", "none", 0),
         ("features", "Streaming-Cold-GET", 1 << 12),
+        ("extra.aws.multipart_size", "-1", "-1"),
+        ("chunks.flags", "3", 3),
     ],
 )
 def test_text_and_json_become_canonical(name: str, raw: object, value: settings.Value) -> None:
@@ -84,6 +155,10 @@ def test_text_and_json_become_canonical(name: str, raw: object, value: settings.
         ("features", 1.5, "expected feature names"),
         ("features", "S3-API-via-Root", "cannot be set on a bucket"),
         ("features", "No-Such", "there is no feature 'No-Such'"),
+        ("features", [1], "expected feature names"),
+        ("chunks.chunk_size", "-1", "expected a size"),
+        ("mirror.copies", "9" * 5000, "expected a whole number"),
+        ("extra.custom", "\ud800", "control characters"),
         ("net.http.use_https", "true", "bucket props has no setting"),
     ],
 )
@@ -93,6 +168,16 @@ def test_a_bad_value_is_refused_with_setting_and_problem(
     with pytest.raises(InvalidArgument, match=problem) as caught:
         settings.parse(name, raw, "bucket")
     assert caught.value.name == name
+
+
+def test_a_list_of_words_is_a_list_in_json() -> None:
+    name = "auth.oidc.allowed_iss"
+    for raw in (["a", " b"], "a,b", "a, b,"):
+        value = settings.parse(name, raw, "cluster")
+        assert (value, settings.to_json(name, value)) == ("a,b", ["a", "b"])
+    for wrong in ([1], 7, {"a": 1}):
+        with pytest.raises(InvalidArgument, match="expected words"):
+            settings.parse(name, wrong, "cluster")
 
 
 def test_control_characters_cannot_enter_text() -> None:
@@ -107,7 +192,9 @@ def test_nested_json_has_the_shape_of_aistore_and_comes_back() -> None:
     assert nested["net"]["http"]["write_buffer_size"] == 65536
     assert nested["features"] == "8"  # a 64-bit mask is a decimal string
     raw = settings.flatten(json.loads(json.dumps(nested)))
-    assert settings.changed({}, raw, "cluster") == defaults
+    fixed = {row.name for row in settings.SETTINGS.values() if row.fixed}
+    expected = {name: value for name, value in defaults.items() if name not in fixed}
+    assert settings.changed({}, raw, "cluster") == expected
 
 
 def test_watermarks_keep_their_order_also_against_the_present_values() -> None:

@@ -135,17 +135,22 @@ class MalformedCredentials(AuthError):
 
 
 class BucketNotFound(AisleError):
-    def __init__(self, bucket: str) -> None:
+    """`provider` is `""` where only the request tells whose bucket is meant."""
+
+    def __init__(self, bucket: str, namespace: str = "", provider: str = "") -> None:
         super().__init__(f'bucket "{bucket}" does not exist')
         self.bucket = bucket
+        self.namespace = namespace
+        self.provider = provider
 
 
 class BucketExists(AisleError):
     """The name is taken; `owned` tells whether by the caller."""
 
-    def __init__(self, bucket: str, *, owned: bool) -> None:
+    def __init__(self, bucket: str, *, owned: bool, namespace: str = "") -> None:
         super().__init__(f'bucket "{bucket}" already exists')
         self.bucket = bucket
+        self.namespace = namespace
         self.owned = owned
 
 
@@ -234,6 +239,25 @@ class RangeNotSatisfiable(AisleError):
         self.size = size
 
 
+class ArchiveError(AisleError):
+    """An object is not the archive it should be, or one that cannot be read; the archive is named
+    where it is known: see `of`."""
+
+    def of(self, bucket: str, key: str) -> ArchiveError:
+        """The same, told of an object."""
+        return ArchiveError(f'"{bucket}/{key}" cannot be read as an archive: {self}')
+
+
+class MemberNotFound(AisleError):
+    """An archive has no file of that name, or none that matches."""
+
+    def __init__(self, bucket: str, key: str, member: str) -> None:
+        super().__init__(f'"{bucket}/{key}" has no {member}')
+        self.bucket = bucket
+        self.key = key
+        self.member = member
+
+
 class WriteConflict(AisleError):
     """Another writer changed the same thing at the same time; the caller may try again."""
 
@@ -263,6 +287,17 @@ class BlobMissing(StoreError):
     def __init__(self, blob: str, reason: str = "missing") -> None:
         super().__init__(f"blob {blob}: {reason}")
         self.blob = blob
+
+
+class BodyCorrupt(StoreError):
+    """Stored bytes are not the ones that were written: their digest has changed."""
+
+    def __init__(self, bucket: str, key: str, algorithm: str) -> None:
+        name = f"{bucket}/{key}"
+        super().__init__(f'the {algorithm} of object "{name}" is not what it was written with')
+        self.bucket = bucket
+        self.key = key
+        self.algorithm = algorithm
 
 
 class RowChanged(StoreError):

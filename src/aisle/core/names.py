@@ -28,7 +28,7 @@ class BucketName(NamedTuple):
     namespace: str = ""
 
     def __str__(self) -> str:
-        space = f"{self.namespace}/" if self.namespace else ""
+        space = f"#{self.namespace}/" if self.namespace else ""
         return f"{self.provider}://{space}{self.name}"
 
 

@@ -1,0 +1,105 @@
+"""Rows of what a bucket may hold, most of which the cluster's configuration holds as its default.
+
+Names, structure and defaults are AIStore's; the last rows are our own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aisle.core import features
+from aisle.core.settings.row import ACCESS_ALL, BOTH, BUCKET, COMPRESSION, Setting
+
+_CHECKSUMS: Final = ("none", "xxhash", "xxhash2", "md5", "crc32c", "sha256", "sha512")
+_POLICY: Final = ("", "immediate", "delayed", "never")
+
+ROWS: Final = (
+    Setting("checksum.type", "choice", "xxhash",
+            "Checksum computed for objects written from now on.", BOTH, True, choices=_CHECKSUMS),
+    Setting("checksum.validate_cold_get", "bool", True,
+            "Verify remote objects while they are fetched.", BOTH),
+    Setting("checksum.validate_warm_get", "bool", False,
+            "Verify stored objects whenever they are read whole.", BOTH, True),
+    Setting("checksum.validate_obj_move", "bool", False,
+            "Verify objects when they move between nodes.", BOTH),
+    Setting("checksum.enable_read_range", "bool", False,
+            "Return a checksum of the range with range reads of the native API.", BOTH, True),
+    Setting("versioning.enabled", "bool", False,
+            "Keep former versions of objects (S3 bucket versioning).", BOTH),
+    Setting("versioning.validate_warm_get", "bool", False,
+            "Compare with the remote version on every read.", BOTH),
+    Setting("versioning.synchronize", "bool", False,
+            "Delete the stored copy when the remote object is gone.", BOTH),
+    Setting("lru.enabled", "bool", True,
+            "Evict the least recently used remote objects when a disk fills up.", BOTH),
+    Setting("lru.dont_evict_time", "duration", "120m",
+            "Keep objects that were used within this time.", BOTH),
+    Setting("lru.capacity_upd_time", "duration", "10m",
+            "How often the used capacity is looked at.", BOTH),
+    Setting("lru.batch_size", "int", 32768, "Objects that one round of eviction looks at.", BOTH),
+    Setting("mirror.enabled", "bool", False, "Keep copies of objects on several disks.", BOTH),
+    Setting("mirror.copies", "int", 2, "Copies of a mirrored object.", BOTH, low=1, high=32),
+    Setting("mirror.burst_buffer", "int", 128, "Queue of objects to be mirrored.", BOTH),
+    Setting("ec.enabled", "bool", False, "Store objects erasure coded.", BOTH),
+    Setting("ec.objsize_limit", "int", 262144,
+            "Bytes from which an object is sliced rather than copied.", BOTH, low=-1),
+    Setting("ec.data_slices", "int", 1, "Data slices of an object.", BOTH, low=1, high=32),
+    Setting("ec.parity_slices", "int", 1, "Parity slices of an object.", BOTH, low=1, high=32),
+    Setting("ec.compression", "choice", "never", "Compress slices on their way.", BOTH,
+            choices=COMPRESSION),
+    Setting("ec.bundle_multiplier", "int", 2, "Streams to each node.", BOTH),
+    Setting("ec.burst_buffer", "int", 512, "Queue of slices on their way.", BOTH),
+    Setting("ec.disk_only", "bool", False, "Slice on disk, never in memory.", BOTH),
+    Setting("chunks.objsize_limit", "size", "0",
+            "Size from which an object is kept in chunks; 0 for never.", BOTH),
+    Setting("chunks.max_monolithic_size", "size", "1TiB",
+            "Size above which an object must be kept in chunks.", BOTH),
+    Setting("chunks.chunk_size", "size", "1GiB", "Size of a chunk.", BOTH),
+    Setting("chunks.checkpoint_every", "int", 0,
+            "Parts of an upload after which its state is saved; 0 for never.", BOTH),
+    Setting("chunks.flags", "mask", 0, "Reserved by AIStore.", BOTH),
+    Setting("write_policy.data", "choice", "", "When object data is written out.", BOTH,
+            choices=("", "immediate")),
+    Setting("write_policy.md", "choice", "", "When object metadata is written out.", BOTH,
+            choices=_POLICY),
+    Setting("rate_limit.backend.enabled", "bool", False, "Limit requests to remote buckets.",
+            BOTH),
+    Setting("rate_limit.backend.interval", "duration", "1m", "Time in which tokens are used up.",
+            BOTH),
+    Setting("rate_limit.backend.max_tokens", "int", 1000, "Requests an interval.", BOTH),
+    Setting("rate_limit.backend.num_retries", "int", 3, "Retries of a limited request.", BOTH),
+    Setting("rate_limit.backend.per_op_max_tokens", "text", "",
+            "Requests an interval by operation, such as GET:100,PUT:50.", BOTH),
+    Setting("rate_limit.frontend.enabled", "bool", False, "Limit requests of clients.", BOTH),
+    Setting("rate_limit.frontend.interval", "duration", "1m", "Time in which tokens are used up.",
+            BOTH),
+    Setting("rate_limit.frontend.max_tokens", "int", 1000, "Requests an interval.", BOTH),
+    Setting("rate_limit.frontend.burst_size", "int", 375, "Requests allowed at once.", BOTH),
+    Setting("rate_limit.frontend.per_op_max_tokens", "text", "",
+            "Requests an interval by operation, such as GET:100,PUT:50.", BOTH),
+    Setting("features", "mask", features.DEFAULT_MASK,
+            "Feature flags, as names or a mask; `none` clears them. Those without effect here are"
+            " marked in the list of features.", BOTH, True),
+    # From here on: ours.
+    Setting("etag.type", "choice", "md5",
+            "What an ETag is: `md5` of the body as S3 clients expect, or `opaque` (contains a"
+            " dash, is not the MD5) for ingest at full speed.", BOTH, True,
+            choices=("md5", "opaque")),
+    Setting("multipart.min_part_size", "size", "0",
+            "Smallest part but the last; 5MiB gives Amazon's EntityTooSmall.", BOTH, True),
+    Setting("multipart.expiry", "duration", "7d",
+            "Age at which an unfinished multipart upload is removed; 0 keeps it.", BOTH, True),
+    # AIStore's again, of buckets alone.
+    Setting("access", "mask", ACCESS_ALL,
+            "Permission bits granted on the bucket, as AIStore numbers them.", BUCKET),
+    Setting("extra.aws.cloud_region", "text", "", "Region of the remote bucket.", BUCKET),
+    Setting("extra.aws.endpoint", "text", "", "Endpoint of the remote bucket.", BUCKET),
+    Setting("extra.aws.profile", "text", "", "Named profile with the credentials.", BUCKET),
+    Setting("extra.aws.max_pagesize", "int", 0,
+            "Names a page when the remote bucket is listed; 0 for the service's own.", BUCKET),
+    Setting("extra.aws.multipart_size", "size", "0",
+            "Size of the parts of uploads; 0 for the default, -1 for one part.", BUCKET, low=-1),
+    Setting("extra.gcp.application_creds", "text", "", "File with the credentials.", BUCKET),
+    Setting("extra.oci.region", "text", "", "Region of the remote bucket.", BUCKET),
+    Setting("extra.custom", "text", "", "Free text of whoever runs the bucket.", BUCKET),
+)  # fmt: skip
