@@ -145,6 +145,24 @@ async def complete(
     )
 
 
+async def multipart(store: Store, bucket: BucketRow, key: bytes, sizes: Sequence[int]) -> Object:
+    """An object of parts, the n-th of which is the pattern `n`."""
+    upload = await begin(store, bucket, key)
+    parts = [
+        await put_part(store, bucket, upload, number, pattern(size, number))
+        for number, size in enumerate(sizes, 1)
+    ]
+    return await complete(store, bucket, upload, *parts)
+
+
+async def begun(store: Store, bucket: BucketRow, key: bytes, *sizes: int) -> UploadRow:
+    """An upload that goes on."""
+    upload = await begin(store, bucket, key)
+    for number, size in enumerate(sizes, 1):
+        await put_part(store, bucket, upload, number, pattern(size, number))
+    return upload
+
+
 async def rows(store: Store, table: str) -> list[bytes]:
     return [key for key, _ in await store.index.scan(table, limit=10**6)]
 
@@ -179,13 +197,9 @@ async def everything(store: Store) -> set[bytes]:
     """Objects of every kind, and parts: what a sweep must not touch. Returns the blobs."""
     bucket = await make_bucket(store)
     await put(store, bucket, b"plain", pattern(LARGE))
-    for key, count in ((b"few", PARTS_IN_ROW), (b"many", PARTS_IN_ROW + 1), (b"live", 2)):
-        upload = await begin(store, bucket, key)
-        parts = [
-            await put_part(store, bucket, upload, n, pattern(LARGE, n)) for n in range(1, count + 1)
-        ]
-        if key != b"live":
-            await complete(store, bucket, upload, *parts)
+    await multipart(store, bucket, b"few", [LARGE] * PARTS_IN_ROW)
+    await multipart(store, bucket, b"many", [LARGE] * (PARTS_IN_ROW + 1))
+    await begun(store, bucket, b"live", LARGE, LARGE)
     # The key of the upload is that of an object, and the beginning of another one's.
     await put(store, bucket, b"live", pattern(LARGE, 9))
     await put(store, bucket, b"live\x00er", pattern(LARGE, 8))

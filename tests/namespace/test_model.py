@@ -210,7 +210,7 @@ class Histories(RuleBasedStateMachine):
         if not hasattr(self, "bucket"):
             return
         base = self.bucket.record.id
-        page = self.run(list_objects(self.store, self.bucket, Query(prefix=base)))
+        page = self.run(list_objects(self.store, Query(prefix=base)))
         assert [key[ID:] for key, _ in page.rows] == sorted(self.model)
 
     def teardown(self) -> None:

@@ -272,6 +272,13 @@ def test_an_owner_has_at_most_4096_bytes(blobs: Blobs, run: Run) -> None:
         run(blobs.create(b"x" * 4097))
 
 
+def test_a_blob_has_a_place(blobs: Blobs, run: Run) -> None:
+    blob = run(put(blobs, some_bytes(1000)))
+    place = run(blobs.place(blob))
+    assert place.isprintable()
+    assert place
+
+
 def test_space_adds_up(blobs: Blobs, run: Run) -> None:
     space = run(blobs.space())
     assert space.total > 0

@@ -30,16 +30,14 @@ from aisle.namespace.transfer.items import Cursor, ItemReader
 from aisle.namespace.transfer.pull import Pull
 from aisle.namespace.transfer.source import Asking, SourceLost
 from aisle.namespace.transfer.verify import check_stream
-from aisle.namespace.uploads import UploadRow
 from tests.namespace.support import (
     LARGE,
     Data,
-    begin,
-    complete,
+    begun,
     make_bucket,
+    multipart,
     pattern,
     put,
-    put_part,
     sweep,
 )
 
@@ -141,23 +139,6 @@ async def contents(store: Store) -> Contents:
 async def bytes_of(store: Store, extents: Sequence[Any]) -> bytes:
     size = sum(extent.length for extent in extents)
     return b"".join([p async for p in bodies.read_extents(store, extents, 0, size)])
-
-
-async def multipart(store: Store, bucket: Any, key: bytes, sizes: Sequence[int]) -> Object:
-    upload = await begin(store, bucket, key)
-    parts = [
-        await put_part(store, bucket, upload, n, pattern(size, n))
-        for n, size in enumerate(sizes, 1)
-    ]
-    return await complete(store, bucket, upload, *parts)
-
-
-async def begun(store: Store, bucket: Any, key: bytes, *sizes: int) -> UploadRow:
-    """An upload that goes on."""
-    upload = await begin(store, bucket, key)
-    for number, size in enumerate(sizes, 1):
-        await put_part(store, bucket, upload, number, pattern(size, number))
-    return upload
 
 
 async def fill(store: Store) -> None:

@@ -20,8 +20,8 @@ from aisle.namespace.transfer.frames import (
     StreamDamaged,
     pack,
 )
-from tests.namespace.support import make_bucket, memory_store, put, run
-from tests.transfer.support import begun, export, multipart, reader_of, reading, verify
+from tests.namespace.support import begun, make_bucket, memory_store, multipart, put, run
+from tests.transfer.support import export, reader_of, reading, verify
 
 START = pack(Start(FORMAT, "00" * 16, "1", True))
 END = pack(End(Counts()))

@@ -17,11 +17,13 @@ from aisle.namespace.transfer.frames import StreamCut, StreamDamaged
 from aisle.store.base import Check, Put
 from tests.namespace.support import (
     LARGE,
+    begun,
     complete,
     get,
     interposed_store,
     make_bucket,
     memory_store,
+    multipart,
     once,
     pattern,
     put,
@@ -31,14 +33,7 @@ from tests.namespace.support import (
     sweep,
     unhurried_store,
 )
-from tests.transfer.support import (
-    begun,
-    contents,
-    export,
-    fill,
-    import_all,
-    multipart,
-)
+from tests.transfer.support import contents, export, fill, import_all
 
 
 async def filled() -> tuple[Store, bytes]:

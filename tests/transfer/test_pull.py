@@ -15,6 +15,7 @@ from aisle.namespace.transfer.importing import Totals
 from aisle.namespace.transfer.pull import Pull
 from tests.namespace.support import (
     LARGE,
+    begun,
     complete,
     get,
     interposed_store,
@@ -29,16 +30,7 @@ from tests.namespace.support import (
     sweep,
     unhurried_store,
 )
-from tests.transfer.support import (
-    Direct,
-    begun,
-    contents,
-    export,
-    fill,
-    import_all,
-    pull,
-    same,
-)
+from tests.transfer.support import Direct, contents, export, fill, import_all, pull, same
 
 
 @pytest.mark.parametrize("items", [1, 2, 3, 5, 1000])

@@ -17,23 +17,17 @@ from aisle.namespace.transfer.pull import Pull
 from aisle.namespace.transfer.source import SourceLost
 from tests.namespace.support import (
     LARGE,
+    begun,
     get,
     make_bucket,
     memory_store,
+    multipart,
     pattern,
     put,
     run,
     sweep,
 )
-from tests.transfer.support import (
-    Direct,
-    begun,
-    contents,
-    fill,
-    multipart,
-    pull,
-    same,
-)
+from tests.transfer.support import Direct, contents, fill, pull, same
 
 
 def patient(store: Store, source: Direct) -> Pull:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aisle.core.checksums import ALGORITHMS
-from aisle.namespace import objects, records
+from aisle.namespace import appends, buckets, objects, records
 from aisle.namespace.objects import Description
 from aisle.namespace.records import Object, encode
 from aisle.namespace.store import Store
@@ -23,10 +23,13 @@ from tests.namespace.support import (
     LARGE,
     Clock,
     Data,
+    begun,
     disk_store,
+    get,
     interposed_store,
     make_bucket,
     memory_store,
+    multipart,
     nothing_leaks,
     once,
     pattern,
@@ -37,16 +40,7 @@ from tests.namespace.support import (
     sweep,
     unhurried_store,
 )
-from tests.transfer.support import (
-    MANY,
-    begun,
-    contents,
-    export,
-    fill,
-    import_all,
-    multipart,
-    verify,
-)
+from tests.transfer.support import MANY, contents, export, fill, import_all, verify
 
 KEYS = st.one_of(
     st.sampled_from([b"a", b"a/", b"a\x00", b"a\x00b", b"z" * 1024]),
@@ -280,6 +274,22 @@ def test_a_part_that_is_replaced_while_it_is_read_is_whole() -> None:
         target = memory_store()
         await import_all(target, stream)
         assert (await contents(target)).parts == (await contents(source)).parts
+
+    run(work())
+
+
+def test_an_append_goes_on_at_the_target() -> None:
+    async def work() -> None:
+        source, target = memory_store(), memory_store()
+        bucket = await make_bucket(source)
+        handle = await appends.begin(source, bucket, b"log", Description(owner="me"))
+        for piece in (b"small", pattern(LARGE)):
+            handle = await appends.append(source, bucket, b"log", handle, Data(piece))
+        await import_all(target, await export(source))
+        moved = await buckets.get(target, bucket.name)
+        handle = await appends.append(target, moved, b"log", handle, Data(b"more"))
+        await appends.flush(target, moved, b"log", handle, owner="me")
+        assert await get(target, moved, b"log") == b"small" + pattern(LARGE) + b"more"
 
     run(work())
 

@@ -9,13 +9,13 @@ Out: extents are read one after the other, in slices as large as the worker's bu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 from aisle.core import checksums
-from aisle.core.errors import BlobMissing
+from aisle.core.errors import BlobMissing, BodyCorrupt
 from aisle.namespace.records import Extent, timed_id
 from aisle.namespace.store import Store
 from aisle.store.base import BlobWriter, Change, Delete, Put
@@ -237,6 +237,49 @@ async def read_extents(
                     yield piece
             finally:
                 body.close()
+
+
+def digest_small(data: bytes, algorithm: str) -> bytes:
+    """The digest of bytes that are in memory, few enough to be hashed at once."""
+    return checksums.ALGORITHMS[algorithm].compute(data)
+
+
+async def digest_of(
+    store: Store, extents: Sequence[Extent], start: int, length: int, algorithm: str
+) -> bytes:
+    """The digest of a stretch of stored bytes."""
+    hashers = {algorithm: checksums.ALGORITHMS[algorithm].new()}
+    async for piece in read_extents(store, extents, start, length):
+        await _hash_aside(hashers, piece)
+    return hashers[algorithm].digest()
+
+
+async def verified(
+    pieces: AsyncIterator[bytes], algorithm: str, expected: bytes, corrupt: BodyCorrupt
+) -> AsyncIterator[bytes]:
+    """`pieces`, the last of which is given only if all of them have the expected digest.
+
+    Raises `corrupt` if they have not: whoever reads them has got less than was announced then.
+    """
+    hashers = {algorithm: checksums.ALGORITHMS[algorithm].new()}
+    held = b""
+    try:
+        async for piece in pieces:
+            await _hash_aside(hashers, piece)
+            if held:
+                yield held
+            held = piece
+        if hashers[algorithm].digest() != expected:
+            raise corrupt
+        if held:
+            yield held
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
+
+
+async def _hash_aside(hashers: Mapping[str, checksums.Hasher], data: bytes) -> None:
+    await asyncio.get_running_loop().run_in_executor(_HASHING, _hash, hashers, data)
 
 
 def _overlaps(

@@ -5,12 +5,16 @@ their own batch; `delete` first marks the row, then looks for contents, then rem
 still carries that mark. A writer that meets a mark takes it away in its own batch, so the delete
 starts over. Nobody waits, and a crash between the steps leaves only a harmless mark. Multipart
 uploads do not keep a bucket from being deleted; `uploads.discard_all` reclaims them afterwards.
+`rename` moves the row alone: whoever checks the old one hears that the bucket is gone.
+
+Names are unique in a namespace. In the global one, which is all that S3 clients see, they are so
+over all providers.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -37,10 +41,10 @@ async def create(
     location: str = "",
     props: Mapping[str, Any] | None = None,
 ) -> BucketRow:
-    """Make a bucket. Raises `BucketExists` if its name is taken, under any provider."""
-    taken = await store.index.scan("bucket", prefix=f"{name.name}\0".encode(), limit=1)
-    if taken:
-        raise BucketExists(name.name, owned=decode(Bucket, taken[0][1]).owner == owner)
+    """Make a bucket. Raises `BucketExists` if its name is taken."""
+    taken = await _holder(store, name)
+    if taken is not None:
+        raise _exists(name, owner, taken)
     record = Bucket(
         id=os.urandom(8),
         name=name.name,
@@ -56,16 +60,69 @@ async def create(
     try:
         await store.index.commit(Check("bucket", key, ABSENT), Put("bucket", key, raw))
     except RowChanged:
-        row = await get(store, name)
-        raise BucketExists(name.name, owned=row.record.owner == owner) from None
+        raise _exists(name, owner, (await get(store, name)).record) from None
     return BucketRow(key, raw, record)
+
+
+async def is_taken(store: Store, name: BucketName) -> bool:
+    """Whether `create` or `rename` would find another bucket of this name."""
+    return await _holder(store, name) is not None
+
+
+async def _holder(store: Store, name: BucketName) -> Bucket | None:
+    """The bucket that has a name, or in the global namespace that has it for S3 clients."""
+    if name.namespace:
+        raw = await store.index.get("bucket", bucket_key(*name))
+        return decode(Bucket, raw) if raw is not None else None
+    prefix = f"{name.name}\0".encode()
+    async for row in _scan(store, prefix):
+        if not row.record.namespace:
+            return row.record
+    return None
+
+
+def _exists(name: BucketName, owner: str, taken: Bucket) -> BucketExists:
+    return BucketExists(name.name, owned=taken.owner == owner, namespace=name.namespace)
+
+
+async def rename(store: Store, name: BucketName, new: BucketName, *, identity: bytes) -> BucketRow:
+    """Give the bucket of this id another name, in one commit; done already, it stays done.
+
+    Its objects, uploads and props are its own as before. Raises `BucketNotFound` and
+    `BucketExists`.
+    """
+    for _ in range(RETRIES):
+        taken = await _holder(store, new)
+        if taken is not None and taken.id == identity:
+            return await get(store, new)
+        if taken is not None:
+            raise _exists(new, taken.owner, taken)
+        row = await get(store, name)
+        if row.record.id != identity:
+            raise BucketNotFound(name.name, name.namespace)
+        record = msgspec.structs.replace(
+            row.record, name=new.name, provider=new.provider, namespace=new.namespace, mark=b""
+        )
+        key, raw = bucket_key(*new), encode(record)
+        try:
+            await store.index.commit(
+                row.check,
+                Check("bucket", key, ABSENT),
+                Delete("bucket", row.key),
+                Put("bucket", key, raw),
+            )
+        except RowChanged:
+            continue
+        return BucketRow(key, raw, record)
+    raise WriteConflict(f'bucket "{name.name}" is being changed by too many writers')
 
 
 async def get(store: Store, name: BucketName, *, recent: bool = False) -> BucketRow:
     """The bucket of this full name. Raises `BucketNotFound`.
 
     With `recent` it may be what it was up to `index.lag` seconds ago: enough to read an object
-    that is there, since a bucket is empty before it goes; not to say that something is absent.
+    that is there, since a bucket is empty before it goes (one that was renamed can be read by its
+    old name for so long); not to say that something is absent.
     """
     key = bucket_key(*name)
     epoch = store.index.epoch()
@@ -75,7 +132,7 @@ async def get(store: Store, name: BucketName, *, recent: bool = False) -> Bucket
     raw = await store.index.get("bucket", key)
     if raw is None:
         store.bucket_cache.pop(key, None)
-        raise BucketNotFound(name.name)
+        raise BucketNotFound(name.name, name.namespace, name.provider)
     if cached is not None and cached[1].raw == raw:
         row = cached[1]
     else:
@@ -91,7 +148,7 @@ async def refresh(store: Store, row: BucketRow) -> BucketRow:
     name by now: what was begun for the old bucket must not end up under the new one's row."""
     fresh = await get(store, row.name)
     if fresh.record.id != row.record.id:
-        raise BucketNotFound(row.record.name)
+        raise BucketNotFound(row.record.name, row.record.namespace)
     return fresh
 
 
@@ -101,12 +158,35 @@ async def find(store: Store, name: str, *, recent: bool = False) -> BucketRow:
 
 
 async def list_all(
-    store: Store, *, prefix: str = "", after: bytes = b"", limit: int = 10_000
+    store: Store,
+    *,
+    prefix: str = "",
+    after: bytes = b"",
+    limit: int = 10_000,
+    namespace: str | None = None,
 ) -> list[BucketRow]:
-    """Buckets in byte order of their names, above the row key `after`."""
-    start = prefix.encode("utf-8", "surrogateescape")
-    rows = await store.index.scan("bucket", prefix=start, after=after, limit=limit)
-    return [BucketRow(key, raw, decode(Bucket, raw)) for key, raw in rows]
+    """Buckets in byte order of their names, above the row key `after`; those of one namespace, if
+    it is named (`""` is the global one)."""
+    found: list[BucketRow] = []
+    async for row in _scan(store, prefix.encode("utf-8", "surrogateescape"), after, limit):
+        if namespace is None or row.record.namespace == namespace:
+            found.append(row)
+            if len(found) == limit:
+                break
+    return found
+
+
+async def _scan(
+    store: Store, prefix: bytes, after: bytes = b"", step: int = 1000
+) -> AsyncIterator[BucketRow]:
+    """Every bucket whose row key begins with `prefix`, `step` of them read at a time."""
+    while True:
+        rows = await store.index.scan("bucket", prefix=prefix, after=after, limit=step)
+        for key, raw in rows:
+            yield BucketRow(key, raw, decode(Bucket, raw))
+        if len(rows) < step:
+            return
+        after = rows[-1][0]
 
 
 async def change_props(store: Store, name: BucketName, props: Mapping[str, Any]) -> BucketRow:

@@ -91,6 +91,7 @@ async def collect_garbage(store: Store, *, grace: int) -> int:
             kind, blob = key[8:9], key[9:]
             if kind == BLOB:
                 await store.blobs.delete(blob)
+                changes.append(Delete("moved", blob))
             else:
                 changes.append(Delete("body", blob))
             changes.append(Delete("garbage", key))
@@ -178,6 +179,7 @@ async def _delete_orphans(store: Store, report: Report, orphans: dict[bytes, int
             orphans.pop(key[9:], None)
     for blob, size in orphans.items():
         await store.blobs.delete(blob)
+        await store.index.commit(Delete("moved", blob))
         report.orphans += 1
         report.orphan_bytes += size
         _log.info("removed orphan blob %s (%d bytes)", blob.hex(), size)
@@ -186,6 +188,22 @@ async def _delete_orphans(store: Store, report: Report, orphans: dict[bytes, int
 
 async def _referred(store: Store, owner: bytes, blob: bytes) -> bool:
     """True if a row of the owner (bucket id and key) names the blob, or may name it.
+
+    An object that was renamed has its blobs under the name they were written for; `moved` tells
+    where they are now. A rename changes both in one batch, so whoever finds the blob nowhere and
+    `moved` as it was has not missed one.
+    """
+    seen = owner
+    while not await _named_under(store, seen, blob):
+        moved = await store.index.get("moved", blob)
+        if moved is None or moved == seen:
+            return False
+        seen = moved
+    return True
+
+
+async def _named_under(store: Store, owner: bytes, blob: bytes) -> bool:
+    """The same for one name.
 
     Parts come first: completing an upload moves a blob from them to the object, never back.
     """

@@ -141,7 +141,7 @@ def decode_token(token: str, *, name: str = "continuation-token") -> tuple[bytes
     return raw[1:], raw[:1] == b"p"
 
 
-async def list_objects(store: Store, bucket: BucketRow, query: Query) -> Page:
+async def list_objects(store: Store, query: Query) -> Page:
     """A page of a bucket's objects. All keys in `query` and in the page carry the bucket's id,
     `ID` bytes long, in front."""
 

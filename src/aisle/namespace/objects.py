@@ -41,13 +41,15 @@ from aisle.store.base import ABSENT, Change, Check, Delete, Put
 @dataclass(frozen=True, slots=True)
 class Description:
     """What a client says of an object, apart from its bytes. Header and metadata names are
-    lower case, metadata names without the `x-amz-meta-` prefix."""
+    lower case, metadata names without the `x-amz-meta-` prefix. With `inherits` the metadata of
+    the object that is replaced stays, where `meta` has no other value."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     meta: Mapping[str, str] = field(default_factory=dict)
     storage_class: str = "STANDARD"
     owner: str = ""
     checksum_algorithm: str = ""  # of S3's ChecksumAlgorithm; "" for none
+    inherits: bool = False
 
 
 class Found(NamedTuple):
@@ -174,6 +176,7 @@ def new_object(
 ) -> Object:
     """The record of a body that came in one piece."""
     algorithm = description.checksum_algorithm
+    before = old.meta if old is not None and description.inherits else {}
     return Object(
         size=stored.size,
         mtime=mtime,
@@ -185,7 +188,7 @@ def new_object(
         extents=stored.extents,
         layout=b"",
         headers=dict(description.headers),
-        meta=dict(description.meta),
+        meta={**before, **description.meta},
         digest=digest,
         parts=[],
         part_count=0,

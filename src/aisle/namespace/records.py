@@ -14,11 +14,16 @@ byte and an entry in `MIGRATIONS`, which is applied when a row is read.
 | `part`    | upload id (16) + number (2, big endian)     | `Part`      |
 | `done`    | upload id (16)                              | `Completed` |
 | `garbage` | time (8, ns, big endian) + blob             | empty       |
+| `moved`   | blob of an object that was renamed          | bucket id + key |
 | `reader`  | worker id                                   | `Reader`    |
 | `config`  | `cluster`                                   | `Config`    |
+| `config`  | `node/` + node id                           | `NodeConfig` |
 | `node`    | node id                                     | `Member`    |
 | `lease`   | name of the duty                            | `Lease`     |
 | `beat`    | name of the duty, or `node/` + node id      | `Beat`      |
+| `job`     | job id                                      | `Job`       |
+| `queue`   | job id, while the job is not over           | `Queued`    |
+| `progress` | job id                                     | `Progress`  |
 | `pulled`  | see `transfer.journal`                      | digest      |
 """
 
@@ -197,11 +202,76 @@ class Beat(Record, frozen=True, array_like=True):
     free: int = 0
 
 
+class Job(Record, frozen=True, array_like=True):
+    """Long work: what was asked for, and how far its life has come.
+
+    `args` are what the worker of its `kind` needs; times are in nanoseconds, 0 for what has not
+    been yet; `state` is `queued`, `running`, `finished`, `failed` or `aborted`; `stop` is why it
+    is to end early; `node` ran it last; `result` is what it leaves, if it leaves anything. `runs`
+    is how often in a row it was begun at the cursor `begun_at`, without getting any further. `only`
+    is the node that has what it needs; any will do if it is empty.
+    """
+
+    kind: str
+    args: dict[str, Any]
+    user: str
+    created: int
+    started: int = 0
+    ended: int = 0
+    state: str = "queued"
+    error: str = ""
+    stop: str = ""
+    node: str = ""
+    result: Any = None
+    runs: int = 0
+    begun_at: str = ""
+    only: str = ""
+
+
+class Queued(Record, frozen=True, array_like=True):
+    """What every worker looks at again and again: a job that is not over. `stop`: it has to end;
+    `only`: the node that may do it, if not any."""
+
+    created: int
+    kind: str
+    stop: bool = False
+    only: str = ""
+
+
+class Progress(Record, frozen=True, array_like=True):
+    """How far a job has come. `cursor` is where a worker that takes it over goes on."""
+
+    objects: int = 0
+    bytes: int = 0
+    in_objects: int = 0
+    in_bytes: int = 0
+    out_objects: int = 0
+    out_bytes: int = 0
+    errors: int = 0
+    cursor: str = ""
+    message: str = ""
+
+
 class Config(Record, frozen=True, array_like=True):
-    """The cluster's settings that differ from the defaults, by flat name."""
+    """The cluster's settings that differ from the defaults, by flat name; `changed` is when they
+    last did, in nanoseconds."""
 
     version: int
     values: dict[str, Any]
+    changed: int = 0
+
+
+class NodeConfig(Record, frozen=True, array_like=True):
+    """What one node has of its own, by flat name, over the cluster's settings.
+
+    `transient` values are in force only while the node's `session` is this one, so a restart of
+    the node drops them. `orders` counts how often the node was told to do something.
+    """
+
+    values: dict[str, Any]
+    session: str = ""
+    transient: dict[str, Any] = {}
+    orders: dict[str, int] = {}
 
 
 R = TypeVar("R", bound=Record)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Final, NamedTuple
 
 from aisle.core import budget, settings
-from aisle.core.errors import RowChanged, StoreUnavailable
+from aisle.core.errors import RowChanged
 from aisle.core.names import BucketName
-from aisle.namespace.records import Bucket, Config, decode, encode
+from aisle.namespace import configuration
+from aisle.namespace.configuration import in_force, node_key
+from aisle.namespace.records import Bucket, Config, NodeConfig, decode
 from aisle.store.base import ABSENT, Blobs, Check, Index, Put
 
-CONFIG_KEY: Final = b"cluster"
+CONFIG_KEY: Final = configuration.CONFIG_KEY
 # A read looks up the rows that name its bytes a little before it announces itself.
 LOOKUP: Final = 10_000_000_000
 RETRIES: Final = 64
@@ -51,7 +53,10 @@ class Store:
         blobs: Blobs,
         *,
         now: Callable[[], int] = time.time_ns,
+        node: str = "",
+        session: str = "",
     ) -> None:
+        """`node` and its `session` tell which settings of single nodes are in force here."""
         self.index = index
         self.blobs = blobs
         self.now = now
@@ -61,7 +66,11 @@ class Store:
         self._tokens = count()
         self._new_keys = 0  # writes in a row that found no old row
         self._defaults: Mapping[str, settings.Value] = settings.cluster_defaults()
-        self._config = Config(0, {})
+        self.node = node
+        self.session = session
+        self.cluster_config = Config(0, {})  # as `config` read them last
+        self.node_config = NodeConfig({})
+        self._config = self.cluster_config
         self._config_epoch: int | None = None
         self.bucket_cache: dict[bytes, tuple[int, BucketRow]] = {}
 
@@ -89,13 +98,20 @@ class Store:
         return min(self._reads.values(), default=self.now())
 
     async def config(self) -> Config:
-        """The cluster's settings that differ from the defaults."""
+        """The settings in force on this node that differ from the defaults."""
         epoch = self.index.epoch()
         if epoch != self._config_epoch:
-            row = await self.index.get("config", CONFIG_KEY)
-            self._config = decode(Config, row) if row else Config(0, {})
+            keys = [CONFIG_KEY, node_key(self.node)]
+            cluster, own = await self.index.get_many("config", keys)
+            self.cluster_config = decode(Config, cluster) if cluster else Config(0, {})
+            self.node_config = decode(NodeConfig, own) if own else NodeConfig({})
+            self._config = in_force(self.cluster_config, self.node_config, self.session)
             self._config_epoch = epoch
         return self._config
+
+    def forget_config(self) -> None:
+        """Read the settings again when they are next asked for: this process changed them."""
+        self._config_epoch = None
 
     async def setting(self, name: str, bucket: Bucket | None = None) -> settings.Value:
         """The value in force: the bucket's own, else the cluster's, else the default."""
@@ -118,22 +134,22 @@ class Store:
         return settings.size_of(await self.setting(name, bucket))
 
     async def change_config(
-        self, values: Mapping[str, settings.Value], *, reset: bool = False
+        self,
+        values: Mapping[str, settings.Value],
+        *,
+        reset: bool | Collection[str] = False,
     ) -> Config:
-        """Set cluster settings (already parsed and validated); with `reset` drop all others."""
-        for _ in range(RETRIES):
-            row = await self.index.get("config", CONFIG_KEY)
-            old = decode(Config, row) if row else Config(0, {})
-            kept = {} if reset else old.values
-            new = Config(old.version + 1, {**kept, **values})
-            check = Check("config", CONFIG_KEY, row if row is not None else ABSENT)
-            try:
-                await self.index.commit(check, Put("config", CONFIG_KEY, encode(new)))
-            except RowChanged:
-                continue
-            self._config_epoch = None
-            return new
-        raise StoreUnavailable("the cluster configuration is being changed by too many writers")
+        """Set cluster settings (already parsed and validated), after setting all others back, or
+        those that `reset` names."""
+        new = await configuration.change_cluster(self.index, values, now=self.now(), reset=reset)
+        self._config_epoch = None
+        return new
+
+
+async def read_config(index: Index) -> Config:
+    """The cluster's settings that differ from the defaults, for who has no store open."""
+    row = await index.get("config", CONFIG_KEY)
+    return decode(Config, row) if row else Config(0, {})
 
 
 async def store_id(index: Index) -> str:

@@ -61,10 +61,11 @@ class UploadRow(NamedTuple):
 
 
 class NamedPart(NamedTuple):
-    """A part as CompleteMultipartUpload names it; `etag` without quotes."""
+    """A part as CompleteMultipartUpload names it; `etag` without quotes, `None` for whichever the
+    part has."""
 
     number: int
-    etag: str
+    etag: str | None
     checksums: dict[str, str]
 
 
@@ -173,14 +174,15 @@ async def put_part(
 
 
 async def list_parts(store: Store, upload: UploadRow, *, after: int, limit: int) -> list[Part]:
-    """Up to `limit` parts with numbers above `after`."""
+    """Up to `limit` parts with numbers above `after`; not the pieces of an append."""
     rows = await store.index.scan(
         "part",
         prefix=upload.record.id,
         after=part_key(upload.record.id, min(after, 65_535)),
         limit=limit,
     )
-    return [decode(Part, raw) for _, raw in rows]
+    parts = [decode(Part, raw) for _, raw in rows]
+    return [part for part in parts if part.number <= MAX_PARTS]
 
 
 async def complete(
@@ -232,11 +234,11 @@ async def complete(
 def _match(upload: UploadRow, name: NamedPart, found: dict[int, tuple[bytes, bytes]]) -> Part:
     """The uploaded part that `name` means. Raises `InvalidPart`."""
     entry = found.get(name.number)
-    wrong = InvalidPart(name.number, upload=upload.record.id.hex(), etag=name.etag)
-    if entry is None:
+    wrong = InvalidPart(name.number, upload=upload.record.id.hex(), etag=name.etag or "")
+    if entry is None or name.number > MAX_PARTS:
         raise wrong
     part = decode(Part, entry[1])
-    if name.etag != part.etag:
+    if name.etag not in (None, part.etag):
         raise wrong
     for algorithm, value in name.checksums.items():
         if part.checksums.get(algorithm) != value:

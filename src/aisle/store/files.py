@@ -164,6 +164,15 @@ class FileBlobs:
                 except OSError as error:
                     raise store_error(error, f"mountpath {mountpath.path}") from error
 
+    async def place(self, blob: bytes) -> str:
+        return await self._in_thread(lambda: self._place(blob)) if len(blob) == ID_SIZE else ""
+
+    def _place(self, blob: bytes) -> str:
+        for mountpath in ranked(blob, self.mountpaths):
+            if mountpath.place(blob.hex()).exists():
+                return str(mountpath.path)
+        return ""
+
     async def space(self) -> Space:
         return await self._in_thread(self._space)
 

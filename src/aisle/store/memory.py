@@ -180,6 +180,9 @@ class MemoryBlobs:
             age = max(0.0, time.time() - found.written)
             yield BlobInfo(blob, owner, age, len(found.data))
 
+    async def place(self, blob: bytes) -> str:
+        return "memory" if blob in self._blobs else ""
+
     async def space(self) -> Space:
         used = sum(len(found.data) for found in self._blobs.values())
         return Space(_SPACE, used, _SPACE - used)

@@ -259,6 +259,9 @@ class RadosBlobs:
         age = max(0.0, time.time() - max(stat.mtime for _, stat in objects))
         return BlobInfo(blob.encode(), None, age, sum(stat.size for _, stat in objects))
 
+    async def place(self, blob: bytes) -> str:
+        return f"rados://{self._pool.options.pool}"
+
     async def space(self) -> Space:
         return await self._in_thread(self._space)
 
