@@ -10,7 +10,8 @@ from aisle.core.errors import RowChanged
 from aisle.jobs.leases import Lease, Sole, holder
 from aisle.store.base import Put
 from aisle.store.memory import MemoryIndex
-from tests.jobs.support import Steady, run
+from tests.jobs.support import Steady
+from tests.namespace.support import run
 
 
 def test_the_first_takes_it_and_the_second_waits() -> None:

@@ -22,7 +22,8 @@ from aisle.jobs.members import (
 from aisle.namespace.records import VERSION, Beat, Member, decode, encode
 from aisle.store.base import Index, Put, Space
 from aisle.store.memory import MemoryIndex
-from tests.jobs.support import Steady, run
+from tests.jobs.support import Steady
+from tests.namespace.support import run
 
 SPACE = Space(1000, 400, 600)
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Final
 
 from aisle.core.errors import RowChanged, StoreError
+from aisle.jobs import rows
 from aisle.jobs.leases import Duty
 from aisle.namespace import housekeeping
 from aisle.namespace.housekeeping import SECOND
@@ -84,13 +85,23 @@ async def _round(store: Store, duty: Duty, *, whole: bool) -> None:
         _log.exception("housekeeping failed")
 
 
+async def forget_jobs(store: Store) -> None:
+    """Drop what is remembered of jobs beyond the limits of the settings `jobs.keep_*`."""
+    age, count = await store.duration("jobs.keep_time"), await store.setting("jobs.keep_count")
+    dropped = await rows.forget(store.index, store.now(), age=age, count=int(count))
+    if dropped:
+        _log.info("%d jobs that are over have been forgotten", dropped)
+
+
 async def keep_house(store: Store, duty: Duty, *, whole: bool) -> None:
-    """One round: garbage, with `whole` also uploads and parts, and the sweep when it is due."""
+    """One round: garbage, with `whole` also uploads, parts, old jobs, and the sweep when it is
+    due."""
     if not whole:
         grace = await store.duration("space.garbage_grace")
         await housekeeping.collect_garbage(store, grace=grace)
         return
     await housekeeping.tidy(store)
+    await forget_jobs(store)
     row = await store.index.get("config", b"swept")
     last = int.from_bytes(row, "big") if row is not None else 0
     if store.now() - last > await store.duration("space.sweep_interval"):

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from aisle.core.errors import RowChanged
 from aisle.namespace.records import Beat, decode, encode
 from aisle.namespace.records import Lease as LeaseRow
-from aisle.store.base import ABSENT, Check, Index, Put
+from aisle.store.base import ABSENT, Change, Check, Delete, Index, Put
 
 SECONDS: Final = 10.0
 # The duty of the one node that keeps house and looks after the map.
@@ -70,8 +70,12 @@ class Lease:
 
     @property
     def checks(self) -> Sequence[Check]:
-        """What a batch of the holder carries: it fails once another has taken over."""
-        assert self._row is not None
+        """What a batch of the holder carries: it fails once another has taken over.
+
+        Raises `RowChanged` if this node knows that it has.
+        """
+        if self._row is None:
+            raise RowChanged("lease", self._key)
         return [Check("lease", self._key, self._row)]
 
     async def turn(self) -> bool:
@@ -103,6 +107,10 @@ class Lease:
         except RowChanged:
             return  # another has taken over already
 
+    def drop(self) -> None:
+        """Forget a lease whose rows have gone, by `forgotten` in a batch of the holder."""
+        self._row = None
+
     async def _look(self) -> tuple[bytes | None, bytes | None]:
         # The beat first: a beat that belongs to an older row makes a take-over fail, not succeed.
         beat = await self._index.get("beat", self._key)
@@ -128,6 +136,12 @@ class Lease:
             return
         self._row = row
         self._until = began + self._seconds * 2 / 3
+
+
+def forgotten(name: str) -> list[Change]:
+    """The changes that end a duty, so that its rows do not stay."""
+    key = name.encode()
+    return [Delete("lease", key), Delete("beat", key)]
 
 
 async def holder(index: Index, name: str) -> str:

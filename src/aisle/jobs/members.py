@@ -63,6 +63,7 @@ class Watch:
         self._index = index
         self._steady = steady
         self._seen: dict[bytes, tuple[bytes, float]] = {}
+        self.latest: list[Node] = []  # what `nodes` told last, for who must not ask the index
 
     async def nodes(self) -> list[Node]:
         """Every node that has joined and not left, dead ones included."""
@@ -77,6 +78,7 @@ class Watch:
             alive = beat is not None and now - self._seen[key][1] < TTL
             told = decode(Beat, beat) if beat is not None else Beat(0)
             found.append(Node(key.decode(), decode(Member, raw), told, alive))
+        self.latest = found
         return found
 
     def silent(self, node: str) -> float:

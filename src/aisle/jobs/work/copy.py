@@ -1,0 +1,159 @@
+"""Work of `copy-bck` and `copy-listrange`: copy objects from one bucket to another, or to other
+names in the same one, inside the store.
+
+The cursor tells the phase and the place in it: first the copies, in the order of the selection, and
+then, if the destination is to be synchronized with the source, a walk over the destination that
+deletes what the source does not have. Copying an object once more is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing
+from typing import Any, Final
+
+from aisle.core.errors import AisleError, ObjectNotFound
+from aisle.core.names import encode_key
+from aisle.jobs.task import BUCKET, TO, Task
+from aisle.jobs.work.selection import Item, Selection, open_bucket, rows_of, scan
+from aisle.jobs.work.together import OF_ONE, in_order, note_failure, width
+from aisle.namespace import destroy, objects
+from aisle.namespace.objects import Description
+from aisle.namespace.records import Listed, decode
+from aisle.namespace.store import BucketRow
+
+_COPY: Final = "copy:"
+_SYNC: Final = "sync:"
+
+
+class Renaming:
+    """How the name of a copy is made of that of its source: AIStore's `ext` and `prepend`."""
+
+    def __init__(self, args: Mapping[str, Any]) -> None:
+        self.prepend: str = args.get("prepend", "")
+        self._ext: Mapping[str, str] = args.get("ext") or {}
+
+    def target(self, name: str) -> str:
+        stem, dot, ext = name.rpartition(".")
+        if dot and ext in self._ext:
+            name = f"{stem}.{self._ext[ext]}"
+        return self.prepend + name
+
+    def sources(self, name: str) -> Iterator[str]:
+        """The names whose copy would be called `name`, which begins with `prepend`."""
+        own = name[len(self.prepend) :]
+        stem, dot, ext = own.rpartition(".")
+        if not (dot and ext in self._ext):
+            yield own
+        if dot:
+            yield from (f"{stem}.{old}" for old, new in self._ext.items() if new == ext)
+
+
+class _Copying:
+    """One run of a job: the two buckets, and what it was asked."""
+
+    def __init__(self, task: Task, source: BucketRow, to: BucketRow | None) -> None:
+        args = task.args
+        self.task = task
+        self.store = task.store
+        self.source = source
+        self.to = to  # none for a dry run
+        self.selection = Selection(args)
+        self.renaming = Renaming(args)
+        self.go_on: bool = args.get("coer", False)
+        self.synchronize: bool = args.get("synchronize", False)
+        self.at_once = width(args.get("num_workers", 0))
+        self.owner: str = args.get("owner", "")
+        self.within = args[TO] == args[BUCKET]
+
+    async def run(self) -> None:
+        cursor = self.task.progress.cursor
+        if not cursor.startswith(_SYNC):
+            await self._copy_all(cursor.removeprefix(_COPY))
+        prefix = self.selection.prefix
+        if self.synchronize and self.to is not None and prefix is not None:
+            await self._delete_absent(self.to, prefix, cursor)
+
+    async def _copy_all(self, after: str) -> None:
+        items = self._items(after)
+        async with aclosing(in_order(items, self._copy, self.at_once)) as results:
+            async for item, result in results:
+                cursor = _COPY + item.after
+                if isinstance(result, AisleError):
+                    name = f"{self.source.name}/{item.name}"
+                    await note_failure(self.task, name, result, go_on=self.go_on, cursor=cursor)
+                elif result is None:
+                    await self.task.advance(cursor=cursor)
+                else:
+                    await self.task.advance(1, result, cursor=cursor)
+
+    async def _items(self, after: str) -> AsyncIterator[Item]:
+        async for batch in self.selection.batches(self.store, self.source, after):
+            for item in batch:
+                yield item
+
+    async def _copy(self, item: Item) -> int | AisleError | None:
+        """Copy an object; its size, or `None` if there was nothing to do, or why it failed."""
+        try:
+            target = encode_key(self.renaming.target(item.name))
+            if item.raw is None:
+                await self._absent(item, target)
+                return None
+            if self.within and (target == item.key or self._is_new(item.raw)):
+                return None
+            if self.to is None:
+                return item.size
+            await self._copy_object(item.key, self.to, target)
+            return item.size
+        except OF_ONE as error:
+            if isinstance(error, ObjectNotFound) and not self.selection.listed:
+                return None  # it was deleted since it was listed
+            return error
+
+    async def _copy_object(self, key: bytes, to: BucketRow, target: bytes) -> None:
+        """Copy an object with all that is said of it; the copy is its maker's."""
+        found, small = await objects.find_small(self.store, self.source, key)
+        record = found.record
+        description = Description(
+            headers=record.headers,
+            meta=record.meta,
+            storage_class=record.storage_class,
+            owner=self.owner,
+            checksum_algorithm=next(iter(record.checksums), ""),
+        )
+        await objects.copy(self.store, found, to, target, description, small=small)
+
+    async def _absent(self, item: Item, target: bytes) -> None:
+        """What was named does not exist: a mistake in a list, but not in a template."""
+        if self.synchronize and self.to is not None:
+            await objects.delete(self.store, self.to, target)
+        elif self.selection.listed:
+            raise ObjectNotFound(self.source.record.name, item.name)
+
+    def _is_new(self, raw: bytes) -> bool:
+        """Whether an object has come since the job was begun: copies within a bucket lie in the
+        way of the walk, and are not to be copied again."""
+        return decode(Listed, raw).mtime >= self.task.record.created
+
+    async def _delete_absent(self, to: BucketRow, prefix: str, cursor: str) -> None:
+        after = cursor.removeprefix(_SYNC) if cursor.startswith(_SYNC) else ""
+        start = self.renaming.prepend + prefix
+        async for batch in scan(self.store, to, start, after.encode("utf-8", "surrogateescape")):
+            lacking = await self._lacking(batch)
+            rows = [(to.record.id + item.key, item.raw or b"") for item in lacking]
+            await destroy.remove(self.store, rows)
+            await self.task.advance(cursor=_SYNC + batch[-1].after)
+
+    async def _lacking(self, batch: list[Item]) -> list[Item]:
+        """Those of a batch of the destination that are no copy of anything in the source."""
+        pairs = [(item, name) for item in batch for name in self.renaming.sources(item.name)]
+        rows = await rows_of(self.store, self.source, [name for _, name in pairs])
+        backed = {item.name for (item, _), raw in zip(pairs, rows, strict=True) if raw is not None}
+        return [item for item in batch if item.name not in backed]
+
+
+async def copy_objects(task: Task) -> None:
+    source = await open_bucket(task)
+    to = await open_bucket(task, TO) if not task.args.get("dry_run") else None
+    await _Copying(task, source, to).run()
+    await open_bucket(task)  # nothing is found in a bucket that was destroyed meanwhile either

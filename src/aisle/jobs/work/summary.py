@@ -1,0 +1,108 @@
+"""The work of `summary-bck`: count the objects of a bucket, or of many, and their bytes.
+
+Its cursor is what has been counted so far, so another worker goes on from there, and whoever polls
+the job can be told a part. Its result is the same when nothing is left to count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+
+from aisle.core.errors import BucketNotFound
+from aisle.jobs.task import Task, bucket_in
+from aisle.namespace import buckets
+from aisle.namespace.records import Listed, decode
+from aisle.namespace.store import BucketRow
+
+PAGE: Final = 2000
+_BUCKETS: Final = 100
+
+
+class Tally(msgspec.Struct):
+    """What is in one bucket: objects, their bytes, and the least and most that one has."""
+
+    name: str
+    provider: str
+    namespace: str
+    count: int = 0
+    size: int = 0
+    least: int = 0
+    most: int = 0
+
+
+class Summary(msgspec.Struct):
+    """Everything counted so far; `disks` are the bytes of the disks below.
+
+    `done` is the row key of the last bucket that was counted whole, in hex, and `after` that of the
+    last object counted in the next one, whose tally is the last one then.
+    """
+
+    disks: int = 0
+    tallies: list[Tally] = []
+    done: str = ""
+    after: str = ""
+
+
+def read(cursor: str) -> Summary:
+    """What a job has counted, by its cursor."""
+    return msgspec.json.decode(cursor, type=Summary) if cursor else Summary()
+
+
+async def summarise(task: Task) -> object:
+    state = read(task.progress.cursor)
+    if not state.disks:
+        state.disks = (await task.store.blobs.space()).total
+    async for row in _rows(task, state):
+        if not state.after.startswith(row.record.id.hex()):
+            if state.after:  # the bucket that was begun is gone
+                state.tallies.pop()
+            state.after = ""
+            state.tallies.append(Tally(*row.name))
+        tally = state.tallies[-1]
+        tally.name, tally.namespace = row.record.name, row.record.namespace
+        await _count(task, state, row)
+        state.done, state.after = row.key.hex(), ""
+    return msgspec.to_builtins(state)
+
+
+async def _rows(task: Task, state: Summary) -> AsyncIterator[BucketRow]:
+    """The buckets that are left, the one that was begun first of all."""
+    only = bucket_in(task.args)
+    if only is not None:
+        row = await buckets.get(task.store, only)
+        if row.record.id.hex() != task.args["id"]:
+            raise BucketNotFound(only.name, only.namespace)
+        if not state.done:
+            yield row
+        return
+    after = bytes.fromhex(state.done)
+    provider, namespace = task.args.get("provider"), task.args.get("namespace")
+    while rows := await buckets.list_all(
+        task.store, after=after, limit=_BUCKETS, namespace=namespace
+    ):
+        for row in rows:
+            if not provider or row.record.provider == provider:
+                yield row
+        after = rows[-1].key
+
+
+async def _count(task: Task, state: Summary, row: BucketRow) -> None:
+    """Count what is left of a bucket into the last tally."""
+    tally = state.tallies[-1]
+    prefix = row.record.id + str(task.args.get("prefix", "")).encode("utf-8", "surrogateescape")
+    after = bytes.fromhex(state.after)
+    while rows := await task.store.index.scan("object", prefix=prefix, after=after, limit=PAGE):
+        sizes = [decode(Listed, raw).size for _, raw in rows]
+        least, total = min(sizes), sum(sizes)
+        tally.least = min(tally.least, least) if tally.count else least
+        tally.most = max(tally.most, *sizes)
+        tally.count += len(sizes)
+        tally.size += total
+        after = rows[-1][0]
+        state.after = after.hex()
+        await task.advance(len(sizes), total, cursor=msgspec.json.encode(state).decode())
+        if len(rows) < PAGE:
+            return
