@@ -80,7 +80,11 @@ EXAMPLES: list[tuple[e.AisleError, int, str]] = [
     (e.ReadOnlyStore("ro"), 507, "InsufficientStorage"),
     (e.StoreUnavailable("later"), 503, "ServiceUnavailable"),
     (e.BlobMissing("id"), 500, "InternalError"),
+    (e.BodyCorrupt("b", "k", "MD5"), 500, "InternalError"),
     (e.RowChanged("t", b"k"), 500, "InternalError"),
+    # Archives belong to the native API.
+    (e.ArchiveError("no archive"), 500, "InternalError"),
+    (e.MemberNotFound("ais://b", "k.tar", "file"), 500, "InternalError"),
     (e.ConfigError("no"), 500, "InternalError"),
     (S3Error("NoSuchBucket"), 404, "NoSuchBucket"),
 ]

@@ -16,6 +16,7 @@ from aisle.api.native import dialect as native
 from aisle.api.s3 import dialect as s3
 from aisle.app.asgi import App, Dialect
 from aisle.app.wire import Message
+from aisle.jobs.jobs import Jobs
 from aisle.namespace.store import Store
 
 
@@ -30,6 +31,7 @@ def app_over(store: Store, *, dialect: Dialect = s3) -> App:
             owner=Account("id", "root"),
             region="us-east-1",
             domains=("localhost",),
+            jobs=Jobs(store, "driver"),
         )
 
     async def shutdown() -> None:
@@ -64,7 +66,8 @@ async def started(app: App) -> App:
 @dataclass
 class Exchange:
     """One request. `hang_up_after` is the number of body pieces after which the client is gone
-    (`None`: it stays), `leave_after` the number of bytes of the reply it reads."""
+    (`None`: it stays), `leave_after` the number of bytes of the reply it reads. `asked` is how
+    often the application wanted to hear more of it."""
 
     method: str
     path: str
@@ -73,11 +76,13 @@ class Exchange:
     query: str = ""
     hang_up_after: int | None = None
     leave_after: int | None = None
+    scheme: str = "http"
 
     status: int = 0
     fields: dict[str, str] = field(default_factory=dict)
     content: bytes = b""
     taken: int = 0
+    asked: int = 0
     ended: bool = False
 
     async def run(self, app: App) -> Exchange:
@@ -87,7 +92,7 @@ class Exchange:
         scope: dict[str, Any] = {
             "type": "http",
             "method": self.method,
-            "scheme": "http",
+            "scheme": self.scheme,
             "path": self.path,
             "raw_path": self.path.encode(),
             "query_string": self.query.encode(),
@@ -99,6 +104,7 @@ class Exchange:
         return self
 
     async def _receive(self) -> Message:
+        self.asked += 1
         await asyncio.sleep(0)
         if self.hang_up_after is not None and self.taken >= self.hang_up_after:
             return {"type": "http.disconnect"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
+from urllib.parse import quote
 
 from tests.harness import Node, Reply, encode_key
 
@@ -19,6 +21,12 @@ def act(
     if body:
         send["unsigned_headers"] = {"Content-Length": str(len(body))}
     return node.send(method, target, headers=fields, body=body, **send)
+
+
+def target(bucket: str, key: str, **query: object) -> str:
+    """The path of an object, its query written as whoever signs it has to."""
+    more = "".join(f"&{name}={quote(str(value), safe='')}" for name, value in query.items())
+    return f"/v1/objects/{bucket}/{encode_key(key)}?provider=ais{more}"
 
 
 def put(node: Node, bucket: str, key: str, body: bytes, **send: Any) -> Reply:
@@ -39,6 +47,10 @@ def listed(node: Node, bucket: str, **value: Any) -> dict[str, Any]:
     return page
 
 
+def names(node: Node, bucket: str) -> list[str]:
+    return [entry["name"] for entry in listed(node, bucket)["entries"]]
+
+
 def message(reply: Reply) -> str:
     """The text of an error; the reply must be one in AIStore's form."""
     told = json.loads(reply.body or reply.headers["hdr-error"])
@@ -46,3 +58,29 @@ def message(reply: Reply) -> str:
     keys = {"status", "message", "method", "url_path", "remote_addr", "caller", "node", "tcode"}
     assert set(told) == keys
     return str(told["message"])
+
+
+def ended(node: Node, job: str) -> dict[str, Any]:
+    """The status of a job, once it is over."""
+    ask = {"ID": job, "Kind": "", "DaemonID": "", "Bck": None, "Buckets": None}
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        reply = node.send(
+            "GET",
+            "/v1/cluster?what=status",
+            body=json.dumps(ask).encode(),
+            unsigned_headers={"Content-Length": str(len(json.dumps(ask)))},
+        )
+        assert reply.status == 200, reply.body
+        status: dict[str, Any] = json.loads(reply.body)
+        if status["end_time"]:
+            return status
+        time.sleep(0.02)
+    raise AssertionError(f"job {job} did not end")
+
+
+def wait(node: Node, reply: Reply) -> dict[str, Any]:
+    """The status of the job that a reply names, once it is over."""
+    assert reply.status == 200, reply.body
+    assert reply.headers["content-type"] == "text/plain"
+    return ended(node, reply.body.decode())

@@ -54,14 +54,6 @@ def test_other_providers_have_no_buckets(node: Node, bucket: str) -> None:
     assert (reply.status, message(reply)) == (400, 'invalid backend provider "nope"')
 
 
-def test_the_global_namespace_is_the_only_one(node: Node, bucket: str) -> None:
-    here = f"/v1/buckets/{bucket}?provider=ais&namespace=%40%23"
-    assert act(node, "HEAD", here).status == 200
-    there = f"/v1/buckets/{bucket}?namespace=%23other"
-    assert act(node, "HEAD", there).status == 404
-    assert act(node, "POST", there, "create-bck").status == 501
-
-
 @pytest.mark.parametrize("name", ["a%20b", "..", "%FF", "a%00b", "x" * 65, "s3"])
 def test_a_bad_name_is_a_bad_request(node: Node, name: str) -> None:
     reply = act(node, "POST", f"/v1/buckets/{name}", "create-bck")
@@ -76,6 +68,63 @@ def test_a_bucket_may_be_created_with_props(node: Node) -> None:
     assert props(node, name)["checksum"]["type"] == "sha256"
     assert props(node, name)["features"] == "512"
     assert act(node, "DELETE", f"/v1/buckets/{name}", "destroy-bck").status == 200
+
+
+def test_props_may_be_flat_or_nested_or_both(node: Node) -> None:
+    name = fresh()
+    value = {"checksum.type": "md5", "mirror": {"copies": "3"}, "backend_bck": {"name": ""}}
+    assert act(node, "POST", f"/v1/buckets/{name}", "create-bck", value).status == 200
+    found = props(node, name)
+    assert (found["checksum"]["type"], found["mirror"]["copies"]) == ("md5", 3)
+    assert act(node, "DELETE", f"/v1/buckets/{name}", "destroy-bck").status == 200
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "text"),
+    [
+        ({"backend_bck": "gs://xyz"}, 501, "backend_bck=gcp://xyz: buckets of provider gcp"),
+        ({"backend_bck": {"name": "xyz", "provider": "aws"}}, 501, "backend_bck=aws://xyz"),
+        ({"backend_bck.name": "xyz", "backend_bck.provider": "azure"}, 501, "azure://xyz"),
+        ({"backend_bck": "nope://xyz"}, 400, 'invalid backend provider "nope"'),
+        ({"backend_bck": {"name": 1}}, 400, "backend_bck is not a bucket"),
+        ({"backend_bck": {"name": "xyz", "provider": ["aws"]}}, 400, "backend_bck is not a bucket"),
+    ],
+)
+def test_no_bucket_stands_behind_another_yet(
+    node: Node, bucket: str, value: Any, status: int, text: str
+) -> None:
+    reply = act(node, "PATCH", f"/v1/buckets/{bucket}", "set-bprops", value)
+    assert (reply.status, text in message(reply)) == (status, True)
+    name = fresh()
+    assert act(node, "POST", f"/v1/buckets/{name}", "create-bck", value).status == status
+    assert act(node, "HEAD", f"/v1/buckets/{name}").status == 404
+
+
+@pytest.mark.parametrize("value", ["none", "", {"name": "", "provider": ""}, {}])
+def test_no_bucket_may_be_said_to_stand_behind_another(node: Node, bucket: str, value: Any) -> None:
+    target = f"/v1/buckets/{bucket}"
+    assert act(node, "PATCH", target, "set-bprops", {"backend_bck": value}).status == 200
+    assert props(node, bucket)["backend_bck"]["name"] == ""
+
+
+def test_props_have_the_structure_of_aistore(node: Node, bucket: str) -> None:
+    found = props(node, bucket)
+    sections = {
+        "write_policy": {"data", "md"},
+        "versioning": {"enabled", "validate_warm_get", "synchronize"},
+        "lru": {"enabled", "dont_evict_time", "capacity_upd_time", "batch_size"},
+        "mirror": {"enabled", "copies", "burst_buffer"},
+        "chunks": {
+            "objsize_limit", "max_monolithic_size", "chunk_size", "checkpoint_every", "flags"
+        },
+        "rate_limit": {"backend", "frontend"},
+        "extra": {"aws", "gcp", "oci", "custom"},
+    }  # fmt: skip
+    for section, names in sections.items():
+        assert names <= set(found[section]), section
+    assert set(found["rate_limit"]["backend"]) == {
+        "num_retries", "interval", "per_op_max_tokens", "max_tokens", "enabled"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,74 @@ def test_msgpack_has_the_fields_that_the_sdk_reads(node: Node, filled: str) -> N
     assert page["Entries"] == [{"n": "a", "s": 1, "f": 64}, {"n": "a/1", "s": 3, "f": 64}]
 
 
+@pytest.mark.parametrize("prop", ["target_url", "node"])
+def test_a_location_may_be_asked_for_by_its_former_names(
+    node: Node, filled: str, prop: str
+) -> None:
+    page = listed(node, filled, props=f"name,{prop}")
+    assert page["entries"] == listed(node, filled, props="name,location")["entries"]
+    assert all(entry["location"].startswith("t[") for entry in page["entries"])
+
+
+def test_a_field_that_is_null_is_as_good_as_absent(node: Node, filled: str) -> None:
+    fields = ("prefix", "pagesize", "props", "flags", "continuation_token", "start_after", "uuid")
+    assert names(listed(node, filled, **dict.fromkeys(fields))) == KEYS
+
+
+REMOTE_FLAGS = {
+    "cached": 0,
+    "missing": 1,
+    "deleted": 2,
+    "bck-present": 6,
+    "dont-head-remote": 7,
+    "dont-add-remote": 8,
+    "only-remote-props": 10,
+    "diff": 12,
+    "is-s3": 14,
+}
+
+
+@pytest.mark.parametrize("bit", REMOTE_FLAGS.values(), ids=REMOTE_FLAGS)
+def test_flags_of_remote_buckets_change_nothing(node: Node, filled: str, bit: int) -> None:
+    page = listed(node, filled, flags=str(1 << bit), props="name,size,cached,status")
+    assert names(page) == KEYS
+    assert {entry["flags"] for entry in page["entries"]} == {64}
+
+
+def test_what_is_not_cached_is_nothing(node: Node, filled: str) -> None:
+    page = listed(node, filled, flags=str(1 << 9), pagesize=2)
+    assert (page["entries"], page["continuation_token"]) == ([], "")
+
+
+def test_an_object_of_parts_is_chunked_and_all_have_a_location(
+    node: Node, bucket: str, s3: Any
+) -> None:
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
+    etag = s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=1, Body=b"x")
+    parts = [{"PartNumber": 1, "ETag": etag["ETag"]}]
+    s3.complete_multipart_upload(
+        Bucket=bucket, Key="parts", UploadId=upload, MultipartUpload={"Parts": parts}
+    )
+    put(node, bucket, "whole", b"x")
+    found = listed(node, bucket, props="name,chunked,cached,location,ec,status")["entries"]
+    assert [(entry["name"], entry["flags"]) for entry in found] == [
+        ("parts", 1 << 13 | 1 << 6),
+        ("whole", 1 << 6),
+    ]
+    assert all(entry["location"].startswith("t[") for entry in found)
+
+
+def test_a_page_of_no_size_is_the_largest(node: Node, filled: str) -> None:
+    assert names(listed(node, filled, pagesize="0")) == KEYS
+    assert names(listed(node, filled, pagesize="20000")) == KEYS
+
+
+def test_a_token_counts_for_more_than_a_beginning(node: Node, filled: str) -> None:
+    token = listed(node, filled, pagesize=3)["continuation_token"]
+    page = listed(node, filled, continuation_token=token, start_after="z")
+    assert names(page) == KEYS[3:]
+
+
 @pytest.mark.parametrize(
     ("value", "status"),
     [
@@ -112,8 +180,8 @@ def test_msgpack_has_the_fields_that_the_sdk_reads(node: Node, filled: str) -> N
         ({"continuation_token": "!"}, 400),
         ({"prefix": 1}, 400),
         ([], 400),
-        ({"flags": str(1 << 3)}, 501),
-        ({"flags": str(1 << 9)}, 501),
+        ({"flags": str(1 << 16)}, 400),
+        ({"flags": str(1 << 15)}, 501),
     ],
 )
 def test_what_makes_no_sense_or_is_not_there_is_refused(

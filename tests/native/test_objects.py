@@ -5,14 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Node, encode_key
-from tests.native.support import act, message, put
+from tests.harness import Node
+from tests.native.support import act, message, put, target
 
 KEYS = ["plain", "a/b", "a//b", "..", "a b+c%d", "émoji-😀", "tab\tnl\n", "trailing/"]
-
-
-def target(bucket: str, key: str) -> str:
-    return f"/v1/objects/{bucket}/{encode_key(key)}?provider=ais"
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -6,14 +6,18 @@ operation needs from `ctx`, calls the namespace, and returns a value; bytes move
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 from aisle.auth.credentials import Credential, Identity
 from aisle.auth.payload import Payload
+from aisle.core.counters import Counters
 from aisle.core.http import RequestHead
+from aisle.core.logfiles import LogFiles
+from aisle.jobs.jobs import Jobs
 from aisle.jobs.members import Watch
 from aisle.namespace.store import Store
 
@@ -36,12 +40,16 @@ class RequestBody(Protocol):
 
 @dataclass(slots=True)
 class Response:
-    """Status, headers and body. A streamed body without a `length` is sent in chunks."""
+    """Status, headers and body. A streamed body without a `length` is sent in chunks.
+
+    `waits` is false for a reply to a client that will not send the body it has announced.
+    """
 
     status: int = 200
     headers: Headers = field(default_factory=list)
     body: bytes | AsyncIterator[bytes] = b""
     length: int | None = None
+    waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +70,19 @@ class Service:
     owner: Account
     region: str
     domains: tuple[str, ...]
+    jobs: Jobs
     root_api: bool = True  # the S3 API answers at the root too: feature S3-API-via-Root
     node: str = ""  # this node's id
     advertise: str = ""  # where others reach it; empty: where the client did
+    promote_dir: Path | None = None  # below which files may be promoted; none: no files may
     watch: Watch | None = None  # the nodes of the cluster; none if this one is alone
     ready: Callable[[], bool] = lambda: True
+    session: str = ""  # tells this life of the node from the next
+    workers: int = 1
+    counters: Counters = field(default_factory=Counters)  # shared by the node's workers
+    log: LogFiles | None = None
+    local: Mapping[str, Any] = field(default_factory=dict)  # AIStore's local part of the config
+    stop: Callable[[], None] | None = None  # ends the node in order; none if it is not ours to end
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from itertools import count
 from typing import Protocol
 
 from aisle.api.base import HOST_ID, Context, Headers, Response, Service, virtual_bucket
+from aisle.api.native import easy
 from aisle.app import stalls
 from aisle.app.wire import Message, Receive, Send, WireBody, respond
 from aisle.core.errors import AisleError
@@ -127,9 +128,10 @@ class App:
         body = WireBody(receive, _content_length(headers))
         request_id = f"{self._prefix}{next(self._ids):08X}"
         ctx = Context(head, body, request_id)
-        native = path.startswith(b"/v1/") and virtual_bucket(head, svc.domains) is None
-        dialect = self._native if native else self._s3
+        dialect = self._s3
         try:
+            if await _is_native(svc, head):
+                dialect = self._native
             response = await dialect.handle(svc, ctx)
         except AisleError as error:
             response = dialect.tell(ctx, error)
@@ -141,7 +143,7 @@ class App:
             (b"x-amz-id-2", HOST_ID),
             (b"server", b"Aisle"),
         ]
-        if not body.ended and "expect" not in headers:
+        if not body.ended and response.waits and "expect" not in headers:
             await body.drain()
         if not body.ended:
             extra.append((b"connection", b"close"))
@@ -153,9 +155,11 @@ class App:
             _log.error("reply broke off: %s", error, extra={"request_id": request_id})
             raise ConnectionAbortedError(str(error)) from None
         finally:
-            self._note(ctx, response.status, sent, started)
+            duration = time.perf_counter_ns() - started
+            svc.counters.note(ctx.operation, response.status, body.count, sent, duration)
+            self._note(ctx, response.status, sent, duration)
 
-    def _note(self, ctx: Context, status: int, sent: int, started: int) -> None:
+    def _note(self, ctx: Context, status: int, sent: int, duration: int) -> None:
         if self._log is None:
             return
         head = ctx.head
@@ -169,9 +173,25 @@ class App:
             status,
             ctx.body.count,
             sent,
-            time.perf_counter_ns() - started,
+            duration,
             ctx.identity.user if ctx.identity else "",
         )
+
+
+def _scrapes(head: RequestHead) -> bool:
+    """Whether a request for `/metrics` is Prometheus's, and not one for a bucket of that name:
+    S3 clients do not ask for plain text."""
+    return head.method == "GET" and not head.query and "text/plain" in head.header("accept")
+
+
+async def _is_native(svc: Service, head: RequestHead) -> bool:
+    """Whether a request is for the native API rather than for S3."""
+    path = head.path
+    if path.startswith(b"/v1/") or (path == b"/metrics" and _scrapes(head)):
+        return virtual_bucket(head, svc.domains) is None
+    if path.startswith(easy.PREFIXES):
+        return virtual_bucket(head, svc.domains) is None and await easy.takes(svc, head)
+    return False
 
 
 def _content_length(headers: dict[str, str]) -> int | None:

@@ -1,61 +1,90 @@
-"""Handlers of buckets: list-buckets, create-bck, destroy-bck, head-bck, set- and reset-bprops.
+"""Handlers of buckets: list-buckets, create-bck, destroy-bck, head-bck, move-bck, set-bprops and
+reset-bprops.
 
-Props are shown whole and nested as AIStore nests them: what was set on the bucket over what the
-cluster's configuration says now.
+Props are shown whole and nested as AIStore nests them, see `props`. Summaries are in `summaries`.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from aisle.api.base import Context, Response, Service
+from aisle.api.native import props
 from aisle.api.native.message import (
     JSON,
     Message,
     bucket_name,
-    fields,
     open_bucket,
+    parse_bucket,
+    parse_namespace,
     provider,
 )
+from aisle.api.native.route import Route
 from aisle.core import settings
-from aisle.core.errors import InvalidArgument, NotSupported
-from aisle.core.settings import Value
+from aisle.core.errors import BucketExists, BucketNotFound, InvalidArgument, NotSupported
+from aisle.core.names import BucketName
 from aisle.namespace import buckets
 from aisle.namespace.destroy import destroy
-from aisle.namespace.store import BucketRow
 
+TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
 _PAGE: Final = 1000
+# What `namespace` says for all remote clusters, none of which there is.
+REMOTE_CLUSTERS: Final = ("@", "@*")
+# What `presence` may ask for (AIStore's `FltPresence`); the last is what is only outside.
+_OUTSIDE: Final = "5"
+_PRESENCE: Final = ("", "0", "1", "2", "3", "4", _OUTSIDE)
+
+
+def only_outside(ctx: Context) -> bool:
+    """Whether a request is for what is not in the cluster. Raises `InvalidArgument`."""
+    asked = ctx.head.params.get("presence", "")
+    if asked not in _PRESENCE:
+        raise InvalidArgument("presence is a number from 0 to 5", name="presence", value=asked)
+    return asked == _OUTSIDE
+
+
+def filters(ctx: Context) -> tuple[str, str | None]:
+    """The provider and namespace whose buckets a request is for; `""` and `None` are all of them.
+
+    Raises `InvalidArgument` and `NotSupported`.
+    """
+    space = ctx.head.params.get("namespace", "")
+    return provider(ctx, default=""), parse_namespace(space) if space else None
 
 
 async def list_buckets(svc: Service, ctx: Context, message: Message) -> Response:
-    wanted = provider(ctx, default="")
+    remote = ctx.head.params.get("namespace", "") in REMOTE_CLUSTERS
+    if only_outside(ctx) or remote:
+        return Response(200, JSON, b"[]")
+    wanted, space = filters(ctx)
     found = []
     after = b""
-    while rows := await buckets.list_all(svc.store, after=after, limit=_PAGE):
+    while rows := await buckets.list_all(svc.store, after=after, limit=_PAGE, namespace=space):
         after = rows[-1].key
         for row in rows:
             record = row.record
             if wanted and record.provider != wanted:
                 continue
-            space = {"uuid": "", "name": record.namespace}
-            found.append({"name": record.name, "provider": record.provider, "namespace": space})
+            shown = {"uuid": "", "name": record.namespace}
+            found.append({"name": record.name, "provider": record.provider, "namespace": shown})
     return Response(200, JSON, msgspec.json.encode(found))
 
 
 async def create_bck(svc: Service, ctx: Context, message: Message) -> Response:
     name = bucket_name(ctx)
+    _check_local(name)
+    values = settings.bucket_defaults((await svc.store.config()).values)
+    values |= settings.changed(values, props.asked(message.value), "bucket")
+    await buckets.create(svc.store, name, owner=svc.owner.id, props=values)
+    return Response(200)
+
+
+def _check_local(name: BucketName) -> None:
     if name.provider != "ais":
         raise NotSupported(f"buckets of provider {name.provider} are not supported yet")
-    if name.namespace:
-        raise NotSupported("bucket namespaces are not supported yet")
-    props = settings.bucket_defaults((await svc.store.config()).values)
-    asked = settings.flatten(fields(message.value))
-    props |= settings.changed(props, asked, "bucket")
-    await buckets.create(svc.store, name, owner=svc.owner.id, props=props)
-    return Response(200)
 
 
 async def destroy_bck(svc: Service, ctx: Context, message: Message) -> Response:
@@ -66,33 +95,36 @@ async def destroy_bck(svc: Service, ctx: Context, message: Message) -> Response:
 
 async def head_bck(svc: Service, ctx: Context, message: Message) -> Response:
     row = await open_bucket(svc, ctx)
-    shown = json.dumps(await _props(svc, row)).encode()
-    return Response(200, [(b"ais-bucket-props", shown)])
+    if only_outside(ctx):
+        raise BucketNotFound(row.record.name, row.record.namespace)
+    shown = props.shown(row.record, (await svc.store.config()).values)
+    return Response(200, [(b"ais-bucket-props", json.dumps(shown).encode())])
 
 
-async def _props(svc: Service, row: BucketRow) -> dict[str, Any]:
-    """A bucket's props as AIStore shows them; 64-bit numbers are text."""
-    record = row.record
-    own: dict[str, Value] = record.props
-    nested = settings.nest({**settings.bucket_defaults((await svc.store.config()).values), **own})
-    none = {"name": "", "provider": "", "namespace": {"uuid": "", "name": ""}}
-    return {
-        "provider": record.provider,
-        "backend_bck": none,
-        **nested,
-        "extra": {},
-        "bid": str(int.from_bytes(record.id, "big")),
-        "created": str(record.created),
-    }
+async def move_bck(svc: Service, ctx: Context, message: Message) -> Response:
+    """Have a bucket renamed; what can be refused at once is. The reply is the job's id."""
+    target = ctx.head.params.get("bck_to", "")
+    if not target:
+        raise InvalidArgument("move-bck needs bck_to: provider/@#/name/", name="bck_to")
+    row, new = await open_bucket(svc, ctx), parse_bucket(target)
+    _check_local(new)
+    if new == row.name:
+        raise InvalidArgument(f"{new} has that name already", name="bck_to", value=target)
+    if await buckets.is_taken(svc.store, new):
+        raise BucketExists(new.name, owned=True, namespace=new.namespace)
+    job = await svc.jobs.submit(
+        "move-bck", {"bck": list(row.name), "to": list(new), "id": row.record.id.hex()}
+    )
+    return Response(200, TEXT, job.encode())
 
 
 async def set_bprops(svc: Service, ctx: Context, message: Message) -> Response:
     row = await open_bucket(svc, ctx)
-    asked = settings.flatten(fields(message.value))
-    if not asked:
+    asked = props.asked(message.value)
+    if not asked and not message.value:
         raise InvalidArgument("there is nothing to set: name at least one property")
-    props = settings.changed(row.record.props, asked, "bucket")
-    await buckets.change_props(svc.store, row.name, props)
+    values = settings.changed(row.record.props, asked, "bucket")
+    await buckets.change_props(svc.store, row.name, values)
     return Response(200)
 
 
@@ -103,3 +135,15 @@ async def reset_bprops(svc: Service, ctx: Context, message: Message) -> Response
     dropped = dict.fromkeys(row.record.props)
     await buckets.change_props(svc.store, row.name, {**dropped, **defaults})
     return Response(200)
+
+
+ROUTES: Final = (
+    Route("GET", "buckets", "action", ("list", ""), "list-buckets", list_buckets),
+    Route("POST", "buckets/B", "action", ("create-bck",), "create-bck", create_bck),
+    Route("POST", "buckets/B", "action", ("move-bck",), "move-bck", move_bck),
+    Route("DELETE", "buckets/B", "action", ("destroy-bck",), "destroy-bck", destroy_bck),
+    Route("HEAD", "buckets/B", "param", ("",), "head-bck", head_bck, ("uuid",)),
+    Route("HEAD", "buckets/B/P", "param", ("",), "head-bck", head_bck, ("uuid",)),
+    Route("PATCH", "buckets/B", "action", ("set-bprops",), "set-bprops", set_bprops),
+    Route("PATCH", "buckets/B", "action", ("reset-bprops",), "reset-bprops", reset_bprops),
+)

@@ -1,174 +1,191 @@
-"""Handlers of the nodes and their configuration: health, the map, maintenance, config.
+"""Handlers of the cluster's life: health, maintenance, nodes that end, orders to all nodes.
 
-Every node is told as a gateway and a target under one address, since every node serves everything.
-A node whose own address was not advertised is told by the one the client used to reach it: a client
-must be able to follow what the map says.
+What the cluster is told of other clusters and of backends is refused: there are none yet.
 """
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Final
 
 import msgspec
 
-from aisle.api.base import Context, Response, Service
+from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.native import orders, smap
 from aisle.api.native.errors import NotReady
 from aisle.api.native.message import JSON, Message, fields
-from aisle.core import settings
-from aisle.core.errors import InvalidArgument, InvalidRequest
-from aisle.jobs import leases, members
-from aisle.jobs.leases import PRIMARY
-from aisle.namespace.store import store_id
-
-# AIStore's bits of an Snode's flags.
-_FLAGS: Final = {members.MAINTENANCE: 1 << 2, members.DECOMMISSION: 1 << 3}
+from aisle.api.native.route import Route
+from aisle.api.native.smap import Peer
+from aisle.core.errors import InvalidArgument, InvalidRequest, NotSupported
+from aisle.jobs import members
 
 
 async def health(svc: Service, ctx: Context, message: Message) -> Response:
-    """200 while the node lives; with `readiness=true` only while it wants requests."""
-    if ctx.head.params.get("readiness", "") == "true" and not svc.ready():
+    """200 while the node lives; with `readiness=true` or `prr=true` only while it wants requests.
+    With `prr=true` the uptimes of node and cluster in nanoseconds are in the headers."""
+    params = ctx.head.params
+    uptimes = params.get("prr", "") == "true"
+    if (uptimes or params.get("readiness", "") == "true") and not svc.ready():
         raise NotReady("the node is not ready: it is in maintenance, stopping, or cut off")
-    return Response(200)
+    return Response(200, _uptimes(svc) if uptimes else [])
 
 
-async def get_smap(svc: Service, ctx: Context, message: Message) -> Response:
-    """The nodes that live or are in maintenance, each as a gateway and as a target."""
-    index = svc.store.index
-    uuid = await store_id(index)
-    if svc.watch is None:
-        shown, primary, version = [_self(svc, ctx, uuid[:8])], uuid[:8], 1
-    else:
-        nodes = await svc.watch.nodes()
-        shown = [_shown(svc, ctx, node) for node in nodes if node.alive or _flags(node)]
-        primary = await leases.holder(index, PRIMARY)
-        version = await members.map_version(index)
-    pmap = {f"p{node.id}": _snode(node, "proxy") for node in shown}
-    smap = {
-        "pmap": pmap,
-        "tmap": {f"t{node.id}": _snode(node, "target") for node in shown},
-        "proxy_si": pmap.get(f"p{primary}"),
-        "uuid": uuid,
-        "version": str(version),
-        "creation_time": "",
-    }
-    return Response(200, JSON, msgspec.json.encode(smap))
-
-
-class _Shown(NamedTuple):
-    """A node as the map tells it to clients."""
-
-    id: str
-    url: str
-    flags: int
-
-
-def _self(svc: Service, ctx: Context, identity: str) -> _Shown:
-    return _Shown(identity, svc.advertise or _here(ctx), 0)
-
-
-def _shown(svc: Service, ctx: Context, node: members.Node) -> _Shown:
-    # Where nothing was advertised, the way that the client came by is one that it can go.
-    reached = _here(ctx) if node.id == svc.node and not svc.advertise else node.member.url
-    return _Shown(node.id, reached, _flags(node))
-
-
-def _here(ctx: Context) -> str:
-    return f"{ctx.head.scheme}://{ctx.head.header('host')}"
-
-
-def _flags(node: members.Node) -> int:
-    return _FLAGS.get(node.member.state, 0)
-
-
-def _snode(node: _Shown, kind: str) -> dict[str, Any]:
-    """An entry of the map, AIStore's Snode."""
-    parts = urlsplit(node.url)
-    net = {
-        "node_hostname": parts.hostname or "",
-        "daemon_port": str(parts.port or ""),
-        "direct_url": node.url,
-    }
-    identity = kind[0] + node.id
-    return {
-        "daemon_id": identity,
-        "daemon_type": kind,
-        "public_net": net,
-        "intra_control_net": net,
-        "intra_data_net": net,
-        "flags": node.flags,
-        # What clients hash names against; every node serves every object.
-        "id_digest": int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big"),
-    }
+def _uptimes(svc: Service) -> Headers:
+    """From memory alone: strangers may ask, as often as they like."""
+    node = cluster = svc.counters.uptime()
+    if svc.watch is not None:
+        started = [known.member.started for known in svc.watch.latest if known.alive]
+        cluster = max(node, svc.store.now() - min(started, default=svc.store.now()))
+    return [
+        (b"ais-cluster-uptime", str(cluster).encode()),
+        (b"ais-node-uptime", str(node).encode()),
+    ]
 
 
 async def start_maintenance(svc: Service, ctx: Context, message: Message) -> Response:
-    await members.change_state(svc.store.index, await _named(svc, message), members.MAINTENANCE)
+    """The node in `value.sid` is no longer ready: load balancers leave it alone."""
+    peer = await _named(svc, ctx, message)
+    await members.change_state(svc.store.index, peer.id, members.MAINTENANCE)
     return Response(200)
 
 
 async def stop_maintenance(svc: Service, ctx: Context, message: Message) -> Response:
-    await members.change_state(svc.store.index, await _named(svc, message), members.ONLINE)
+    """The node in `value.sid` is ready again."""
+    peer = await _named(svc, ctx, message)
+    await members.change_state(svc.store.index, peer.id, members.ONLINE)
+    return Response(200)
+
+
+async def decommission_node(svc: Service, ctx: Context, message: Message) -> Response:
+    """The node in `value.sid` ends and leaves the map; a dead one is taken off it."""
+    peer = await _named(svc, ctx, message)
+    if peer.alive:
+        await members.change_state(svc.store.index, peer.id, members.DECOMMISSION)
+    else:
+        await members.remove(svc.store.index, peer.id)
+    return Response(200)
+
+
+async def _named(svc: Service, ctx: Context, message: Message) -> Peer:
+    """The node of the cluster that a message is about."""
+    if svc.watch is None:
+        raise InvalidRequest("this node is alone with its store: there is no cluster to change")
+    return await smap.find(svc, ctx, _sid(message))
+
+
+def _sid(message: Message) -> str:
+    name = fields(message.value).get("sid", "")
+    if not isinstance(name, str) or not name:
+        raise InvalidArgument('the value of the message must name a node: {"sid": ID}', name="sid")
+    return name
+
+
+async def shutdown_node(svc: Service, ctx: Context, message: Message) -> Response:
+    """The node in `value.sid` finishes its requests and ends; it may be started again."""
+    peer = await smap.find(svc, ctx, _sid(message))
+    if not peer.alive:
+        raise InvalidRequest(f'node "{peer.id}" does not live')
+    return await _shut_down(svc, [peer])
+
+
+async def shutdown(svc: Service, ctx: Context, message: Message) -> Response:
+    """Every node finishes its requests and ends."""
+    return await _shut_down(svc, [peer for peer in await smap.peers(svc, ctx) if peer.alive])
+
+
+async def _shut_down(svc: Service, nodes: list[Peer]) -> Response:
+    if svc.stop is None:
+        raise NotSupported("this process was not started by aisnode: end it where it was started")
+    await orders.give(svc, _sessions(nodes), orders.SHUTDOWN)
     return Response(200)
 
 
 async def decommission(svc: Service, ctx: Context, message: Message) -> Response:
-    """A living node hears of it and ends; a dead one is taken off the map."""
-    name = await _named(svc, message)
-    assert svc.watch is not None
-    alive = {node.id for node in await svc.watch.nodes() if node.alive}
-    if name in alive:
-        await members.change_state(svc.store.index, name, members.DECOMMISSION)
-    else:
-        await members.remove(svc.store.index, name)
+    """Refused: a store is given up by removing its buckets, and never by one request."""
+    raise NotSupported(
+        "a cluster is not decommissioned as a whole: remove its buckets, and shut it down"
+    )
+
+
+async def set_primary(svc: Service, ctx: Context, message: Message) -> Response:
+    """The primary is elected: this succeeds for the node that is it already."""
+    peer = await smap.find(svc, ctx, ctx.key)
+    if peer.id != await smap.primary(svc, ctx):
+        raise NotSupported(
+            f'the primary is elected, and cannot be set to "{ctx.key}":'
+            " a node in maintenance gives the duty up"
+        )
     return Response(200)
 
 
-async def _named(svc: Service, message: Message) -> str:
-    """The node that a message is about, by its own id or by one of its two in the map."""
-    if svc.watch is None:
-        raise InvalidRequest("this node is alone with its store: there is no cluster to change")
-    name = fields(message.value).get("sid", "")
-    if not isinstance(name, str) or not name:
-        raise InvalidArgument('the value of the message must name a node: {"sid": ID}', name="sid")
-    known = {node.id for node in await svc.watch.nodes()}
-    if name not in known and name[0] in "pt" and name[1:] in known:
-        return name[1:]
-    return name
-
-
-async def get_config(svc: Service, ctx: Context, message: Message) -> Response:
-    config = await svc.store.config()
-    nested = settings.nest({**settings.cluster_defaults(), **config.values})
-    nested["uuid"] = await store_id(svc.store.index)
-    nested["config_version"] = str(config.version)
-    return Response(200, JSON, msgspec.json.encode(nested))
-
-
-async def set_config_query(svc: Service, ctx: Context, message: Message) -> Response:
-    """The form `?name=value&...`, which the command line of AIStore uses."""
-    asked = {
-        name: value
-        for name, value in ctx.head.params.items()
-        if not name.startswith("X-Amz-") and name != "transient"
-    }
-    return await _set(svc, asked)
-
-
-async def set_config(svc: Service, ctx: Context, message: Message) -> Response:
-    """The form with the nested configuration in the body."""
-    return await _set(svc, settings.flatten(fields(message.value)))
-
-
-async def _set(svc: Service, asked: dict[str, Any]) -> Response:
-    if not asked:
-        raise InvalidArgument("there is nothing to set: name at least one setting")
-    values = (await svc.store.config()).values
-    await svc.store.change_config(settings.changed(values, asked, "cluster"))
+async def rotate_logs(svc: Service, ctx: Context, message: Message) -> Response:
+    """Every node puts its log file away and begins another."""
+    await orders.give(svc, await _living(svc, ctx), orders.ROTATE_LOGS)
     return Response(200)
 
 
-async def reset_config(svc: Service, ctx: Context, message: Message) -> Response:
-    await svc.store.change_config({}, reset=True)
+async def reset_stats(svc: Service, ctx: Context, message: Message) -> Response:
+    """Every node counts from zero again; with `value` true only its errors."""
+    if message.value not in (None, True, False):
+        raise InvalidArgument("the value is true to reset errors alone", name="value")
+    what = orders.RESET_ERRORS if message.value is True else orders.RESET_STATS
+    await orders.give(svc, await _living(svc, ctx), what)
     return Response(200)
+
+
+async def reload_creds(svc: Service, ctx: Context, message: Message) -> Response:
+    """Nothing to do: no credentials of backends are held."""
+    return Response(200)
+
+
+async def _living(svc: Service, ctx: Context) -> dict[str, str]:
+    return _sessions([peer for peer in await smap.peers(svc, ctx) if peer.alive])
+
+
+def _sessions(nodes: list[Peer]) -> dict[str, str]:
+    return {peer.node: peer.session for peer in nodes}
+
+
+async def list_remote(svc: Service, ctx: Context, message: Message) -> Response:
+    """The remote clusters that are attached: none."""
+    return Response(200, JSON, msgspec.json.encode({"a": [], "ver": 0}))
+
+
+async def list_backends(svc: Service, ctx: Context, message: Message) -> Response:
+    """The remote backends that are enabled: none."""
+    return Response(200, JSON, b"[]")
+
+
+async def change_remote(svc: Service, ctx: Context, message: Message) -> Response:
+    """Refused: remote clusters come with remote buckets."""
+    raise NotSupported("remote clusters cannot be attached or detached yet")
+
+
+async def change_backend(svc: Service, ctx: Context, message: Message) -> Response:
+    """Refused: backends come with remote buckets."""
+    raise NotSupported(f'backend "{ctx.key}" cannot be enabled or disabled yet')
+
+
+ROUTES: Final = (
+    Route("GET", "health", "", (), "health", health),
+    Route("HEAD", "health", "", (), "health", health),
+    Route("GET", "cluster", "what", ("remote",), "list-remote", list_remote),
+    Route("GET", "cluster", "what", ("backends",), "list-backends", list_backends),
+    Route(
+        "PUT", "cluster", "action", ("start-maintenance",), "start-maintenance", start_maintenance
+    ),
+    Route("PUT", "cluster", "action", ("stop-maintenance",), "stop-maintenance", stop_maintenance),
+    Route(
+        "PUT", "cluster", "action", ("decommission-node",), "decommission-node", decommission_node
+    ),
+    Route("PUT", "cluster", "action", ("shutdown-node",), "shutdown-node", shutdown_node),
+    Route("PUT", "cluster", "action", ("shutdown",), "shutdown", shutdown),
+    Route("PUT", "cluster", "action", ("decommission",), "decommission", decommission),
+    Route("PUT", "cluster", "action", ("rotate-logs",), "rotate-logs", rotate_logs),
+    Route("PUT", "cluster", "action", ("reset-stats",), "reset-stats", reset_stats),
+    Route("PUT", "cluster", "action", ("reload-creds",), "reload-creds", reload_creds),
+    Route("PUT", "cluster/proxy/N", "", (), "set-primary", set_primary),
+    Route("PUT", "cluster/attach", "", (), "attach-remote", change_remote),
+    Route("PUT", "cluster/detach", "", (), "detach-remote", change_remote),
+    Route("PUT", "cluster/enable-bend/N", "", (), "enable-backend", change_backend),
+    Route("PUT", "cluster/disable-bend/N", "", (), "disable-backend", change_backend),
+)

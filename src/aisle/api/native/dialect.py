@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 from aisle.api.base import Context, Response, Service
+from aisle.api.native import easy
 from aisle.api.native.errors import tell
 from aisle.api.native.message import EMPTY, read_message
 from aisle.api.native.operations import OPEN, candidates, parse_target, pick
+from aisle.api.native.twophase import redirect
 from aisle.auth.authenticate import authenticate
 from aisle.auth.credentials import Identity
 from aisle.auth.payload import unchecked_payload
@@ -24,12 +26,18 @@ ANYONE: Final = Identity("root", "", anonymous=False)
 
 async def handle(svc: Service, ctx: Context) -> Response:
     """Answer one request. Raises `AisleError`s."""
-    head = ctx.head
-    target = parse_target(head.path)
+    target = parse_target(ctx.head.path)
     if target.path not in OPEN:
         _identify(svc, ctx)
+    head = ctx.head
+    if head.path.startswith(easy.PREFIXES):
+        head = ctx.head = easy.native_head(head)
+        target = parse_target(head.path)
     rows = candidates(head, target)
     ctx.bucket, ctx.key = target.bucket, target.key
+    if target.path == "objects/B/K" and (elsewhere := redirect(ctx, svc.node)):
+        ctx.operation = "redirect"
+        return elsewhere
     message = await read_message(ctx) if rows[0].by == "action" else EMPTY
     row = pick(rows, head, message.action)
     ctx.operation = row.name

@@ -15,6 +15,7 @@ from typing import Any, Final
 from aisle.api.base import Context, Headers, Response
 from aisle.api.native.message import PROVIDERS
 from aisle.core import errors as e
+from aisle.jobs.jobs import JobNotFound
 from aisle.jobs.members import NodeNotFound
 
 
@@ -30,9 +31,22 @@ class NotReady(e.AisleError):
     """The node is still starting, or about to stop."""
 
 
-def _bucket(ctx: Context, name: str) -> str:
-    asked = ctx.head.params.get("provider", "")
+class NodeUnreachable(e.AisleError):
+    """Another node cannot be asked for this one's client."""
+
+    def __init__(self, node: str, url: str, reason: str) -> None:
+        super().__init__(f'node "{node}" at {url} cannot be asked from here: {reason}')
+
+
+def _bucket(ctx: Context, name: str, provider: str = "") -> str:
+    """The bucket as a URL; a copy may name one of another provider than the request is for."""
+    asked = provider or ctx.head.params.get("provider", "")
     return f"{PROVIDERS.get(asked, 'ais')}://{name}"
+
+
+def _where(error: e.BucketNotFound | e.BucketExists) -> str:
+    """The namespace, behind the name: the SDK would take `ais://#ns/bucket` for an object."""
+    return f' in namespace "#{error.namespace}"' if error.namespace else ""
 
 
 def _object_missing(ctx: Context, error: e.ObjectNotFound) -> str:
@@ -51,6 +65,7 @@ def _internal(ctx: Context, error: e.AisleError) -> str:
 TABLE: Final[Mapping[type[e.AisleError], tuple[int, Callable[[Context, Any], str]]]] = {
     NoSuchCall: (404, _said),
     NotReady: (503, _said),
+    NodeUnreachable: (503, _said),
     e.InvalidRequest: (400, _said),
     e.InvalidArgument: (400, _said),
     e.InvalidName: (400, lambda ctx, error: f'"{error.name}": {error}'),
@@ -62,24 +77,40 @@ TABLE: Final[Mapping[type[e.AisleError], tuple[int, Callable[[Context, Any], str
     e.AuthError: (401, _said),
     e.BucketNotFound: (
         404,
-        lambda ctx, error: f'bucket "{_bucket(ctx, error.bucket)}" does not exist',
+        lambda ctx, error: (
+            f'bucket "{_bucket(ctx, error.bucket, error.provider)}" does not exist{_where(error)}'
+        ),
     ),
     e.BucketExists: (
         409,
-        lambda ctx, error: f'bucket "{_bucket(ctx, error.bucket)}" already exists',
+        lambda ctx, error: f'bucket "{_bucket(ctx, error.bucket)}" already exists{_where(error)}',
     ),
     e.BucketNotEmpty: (
         409,
         lambda ctx, error: f'bucket "{_bucket(ctx, error.bucket)}" is not empty',
     ),
     e.ObjectNotFound: (404, _object_missing),
+    e.ArchiveError: (400, _said),
+    e.MemberNotFound: (404, _said),
+    e.UploadNotFound: (404, _said),  # no object's name in it: the SDK would try again and again
+    e.InvalidPart: (400, _said),
+    e.InvalidPartOrder: (400, _said),
+    e.PartTooSmall: (400, _said),
     NodeNotFound: (404, _said),
+    JobNotFound: (404, _said),
     e.PreconditionFailed: (412, _said),
     e.RangeNotSatisfiable: (416, _said),
     e.WriteConflict: (409, _said),
     e.OutOfSpace: (507, _said),
     e.ReadOnlyStore: (507, _said),
     e.StoreUnavailable: (503, _said),
+    e.BodyCorrupt: (
+        500,
+        lambda ctx, error: (
+            f'object "{_bucket(ctx, error.bucket)}/{error.key}" is damaged:'
+            f" its {error.algorithm} is not what it was written with"
+        ),
+    ),
     e.AisleError: (500, _internal),
 }
 

@@ -15,6 +15,7 @@ import msgspec
 
 from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.native.message import Message, fields
+from aisle.api.native.route import Route
 from aisle.core.errors import AccessDenied, AisleError, BucketNotFound, InvalidArgument
 from aisle.core.names import BucketName
 from aisle.namespace import buckets
@@ -85,3 +86,9 @@ def _cursor(token: str) -> Cursor | None:
         return decode(Cursor, raw)
     except (ValueError, AisleError):
         raise InvalidArgument("after is not a place in an export", name="after") from None
+
+
+ROUTES: Final = (
+    Route("GET", "export", "", (), "export-heads", export_heads),
+    Route("POST", "export", "action", ("export",), "export", export_objects),
+)

@@ -16,10 +16,9 @@ DEFAULT_TYPE: Final = "application/octet-stream"
 
 
 def object_headers(record: Object) -> Headers:
-    """What GET and HEAD of an object say of it, but for the length."""
-    kind, value = record.digest
+    """What GET of an object says of it, but for the length and the checksum."""
     headers = [
-        (b"etag", b'"%b"' % record.etag.encode()),
+        (b"etag", entity_tag(record)),
         (b"last-modified", http_date(record.mtime // SECOND)),
         (b"accept-ranges", b"bytes"),
         (b"x-content-type-options", b"nosniff"),
@@ -29,11 +28,17 @@ def object_headers(record: Object) -> Headers:
         (b"ais-present", b"true"),
         (b"ais-mirror-copies", b"1"),
     ]
-    headers += checksum_headers(kind, value)
-    headers += [
-        (b"ais-custom-md", field_value(f"{name}={text}")) for name, text in record.meta.items()
-    ]
-    return headers
+    return headers + custom_headers(record) if record.meta else headers
+
+
+def entity_tag(record: Object) -> bytes:
+    return b'"%b"' % record.etag.encode()
+
+
+def custom_headers(record: Object) -> Headers:
+    """Custom metadata, a header each. The SDK joins them with commas and splits there again, so a
+    value with a comma does not reach it whole."""
+    return [(b"ais-custom-md", field_value(f"{name}={text}")) for name, text in record.meta.items()]
 
 
 def checksum_headers(kind: str, value: str) -> Headers:

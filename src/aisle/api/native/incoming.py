@@ -1,6 +1,7 @@
 """A native PUT's body as the namespace takes it in, held to what the client announced.
 
-The claims are its length, the SHA-256 of its signature, and `Ais-Checksum-Type` and `-Value`.
+The claims are its length, the SHA-256 of its signature, and `Ais-Checksum-Type` and `-Value`
+(without `claims` these are of something else than the body).
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ MAX_BODY: Final = 5 << 40  # the largest object, S3's limit
 class NativeIncoming:
     """An `Incoming` of the namespace; `algorithms` are the digests that `verify` needs."""
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, *, claims: bool = True) -> None:
         self._body = ctx.body
         self._payload = ctx.known_payload
         if self._payload.kind is PayloadKind.CHUNKED:
             raise NotSupported("aws-chunked bodies belong to the S3 API")
         self.size = _announced(ctx)
-        self._claimed = _claimed(ctx)
+        self._claimed = claimed_digest(ctx) if claims else {}
         wanted = set(self._claimed)
         if self._payload.kind is PayloadKind.DIGEST:
             wanted.add("SHA256")
@@ -70,8 +71,8 @@ def _announced(ctx: Context) -> int | None:
     return size
 
 
-def _claimed(ctx: Context) -> dict[str, bytes]:
-    """The digest that the client sent of its body, by the name of its algorithm."""
+def claimed_digest(ctx: Context) -> dict[str, bytes]:
+    """The digest that the client sent in its headers, by the name of its algorithm."""
     kind, value = ctx.head.header("ais-checksum-type"), ctx.head.header("ais-checksum-value")
     if not value or kind == "none":
         return {}

@@ -8,39 +8,76 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from enum import IntFlag
 from typing import Any, Final
 
 import msgspec
 
 from aisle.api.base import Context, Response, Service
+from aisle.api.native import archdirs
+from aisle.api.native.archdirs import Opened, Place
+from aisle.api.native.attributes import node_id
 from aisle.api.native.headers import SECOND, short_date
-from aisle.api.native.message import JSON, Message, fields, open_bucket
+from aisle.api.native.message import JSON, Message, filled, open_bucket
+from aisle.api.native.route import Route
 from aisle.core.errors import InvalidArgument, NotSupported
 from aisle.namespace import listing
 from aisle.namespace.listing import ID, Page, Query
 from aisle.namespace.records import Listed, Object, decode
+from aisle.namespace.store import BucketRow
+from aisle.store.base import Row
 
 MAX_PAGE: Final = 10_000
 MSGPACK: Final = "application/msgpack"
 PROPS: Final = frozenset(
     {"name", "size", "checksum", "atime", "version", "custom", "copies", "cached", "status"}
-    | {"location", "ec", "chunked"}  # known, and always empty here
+    | {"location", "chunked"}
+    | {"ec"}  # known, and always empty here
 )
+# Former names of props, which the SDK still documents.
+_ALIASES: Final = {"target_url": "location", "node": "location"}
 # Props that stand behind the leading fields of a record.
-_DEEP: Final = frozenset({"checksum", "version", "custom"})
+_DEEP: Final = frozenset({"checksum", "version", "custom", "chunked"})
+_LEADING: Final = frozenset({"size", "atime"})
+_NO_PAGE: Final = Page([], [], False, b"", False)
 
-# Bits of the request's flags (api/apc/lsmsg.go).
-_NAME_ONLY, _NAME_SIZE, _NO_RECURSION, _NO_DIRS = 1 << 4, 1 << 5, 1 << 11, 1 << 13
-_REFUSED: Final = {
-    1: "missing",
-    2: "deleted",
-    3: "arch-dir",
-    9: "not-cached",
-    12: "diff",
-    15: "nbi",
-}
-# Bits of an entry's flags.
-_CACHED, _IS_DIR = 1 << 6, 1 << 8
+
+class Flag(IntFlag):
+    """Bits of the request's flags (`api/apc/lsmsg.go`).
+
+    Those that tell a remote bucket from what the cluster has of it change nothing for a bucket
+    whose objects are all here: every one is cached, none is missing, deleted or different.
+    """
+
+    CACHED = 1 << 0
+    MISSING = 1 << 1
+    DELETED = 1 << 2
+    ARCH_DIR = 1 << 3
+    NAME_ONLY = 1 << 4
+    NAME_SIZE = 1 << 5
+    BCK_PRESENT = 1 << 6
+    DONT_HEAD_REMOTE = 1 << 7
+    DONT_ADD_REMOTE = 1 << 8
+    NOT_CACHED = 1 << 9
+    ONLY_REMOTE_PROPS = 1 << 10
+    NO_RECURSION = 1 << 11
+    DIFF = 1 << 12
+    NO_DIRS = 1 << 13
+    IS_S3 = 1 << 14
+    NBI = 1 << 15
+
+
+_KNOWN: Final = Flag((1 << 16) - 1)
+
+
+class EntryFlag(IntFlag):
+    """Bits of an entry's flags; the lowest five are its status, 0 for all is well."""
+
+    CACHED = 1 << 6
+    IN_ARCHIVE = 1 << 7
+    IS_DIR = 1 << 8
+    IS_ARCHIVE = 1 << 9
+    CHUNKED = 1 << 13
 
 
 class Entry(msgspec.Struct, omit_defaults=True):
@@ -50,6 +87,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     cs: str = ""
     a: str = ""
     v: str = ""
+    t: str = ""
     m: str = ""
     s: int = 0
     c: int = 0
@@ -64,6 +102,7 @@ class JsonEntry(
         "cs": "checksum",
         "a": "atime",
         "v": "version",
+        "t": "location",
         "m": "custom-md",
         "s": "size",
         "c": "copies",
@@ -76,6 +115,7 @@ class JsonEntry(
     cs: str = ""
     a: str = ""
     v: str = ""
+    t: str = ""
     m: str = ""
     s: int = 0
     c: int = 0
@@ -97,49 +137,79 @@ class Ask(msgspec.Struct, frozen=True):
 async def list_objects(svc: Service, ctx: Context, message: Message) -> Response:
     bucket = await open_bucket(svc, ctx)
     ask = _read(message.value)
-    flags = _number(ask.flags, "flags")
-    for bit, name in _REFUSED.items():
-        if flags & 1 << bit:
-            raise NotSupported(f"the list flag {name} is not supported")
-    limit = min(_number(ask.pagesize, "pagesize") or MAX_PAGE, MAX_PAGE)
-    base = bucket.record.id
-    after, skip = (base + _bytes(ask.start_after) if ask.start_after else b""), b""
-    if ask.continuation_token:
-        last, is_prefix = listing.decode_token(ask.continuation_token, name="continuation_token")
-        after, skip = (b"", base + last) if is_prefix else (base + last, b"")
-    query = Query(
-        prefix=base + _bytes(ask.prefix),
-        delimiter=b"/" if flags & _NO_RECURSION else b"",
-        after=after,
-        skip=skip,
-        limit=limit,
-    )
-    page = await listing.list_objects(svc.store, bucket, query)
+    flags = _flags(ask)
+    place = archdirs.decode_place(ask.continuation_token) if flags & Flag.ARCH_DIR else None
+    found = _NO_PAGE if flags & Flag.NOT_CACHED else await _page(svc, bucket, ask, flags, place)
+    opened = None
+    if flags & Flag.ARCH_DIR and not flags & Flag.NOT_CACHED:
+        opened = await archdirs.look(
+            svc.store, bucket, found, _limit(ask), prefix=ask.prefix, place=place
+        )
+        found = opened.page
     token = ""
-    if page.truncated:
-        token = listing.encode_token(page.last[ID:], is_prefix=page.last_is_prefix)
+    if opened is not None and opened.place is not None:
+        token = archdirs.encode_place(opened.place)
+    elif found.truncated:
+        token = listing.encode_token(found.last[ID:], is_prefix=found.last_is_prefix)
     uuid = ask.uuid or os.urandom(6).hex()
-    props, dirs = _props(ask.props, flags), not flags & _NO_DIRS
+    props, dirs = _props(ask.props, flags), not flags & Flag.NO_DIRS
+    location = f"t[t{await node_id(svc)}]" if "location" in props else ""
     if ctx.head.header("accept") == MSGPACK:
         reply: dict[str, Any] = {
             "UUID": uuid,
             "ContinuationToken": token,
             "Flags": 0,
-            "Entries": _entries(page, props, Entry, dirs=dirs),
+            "Entries": _woven(found, opened, props, Entry, dirs=dirs, location=location),
         }
         return Response(200, [(b"content-type", MSGPACK.encode())], msgspec.msgpack.encode(reply))
     reply = {
         "uuid": uuid,
         "continuation_token": token,
-        "entries": _entries(page, props, JsonEntry, dirs=dirs),
+        "entries": _woven(found, opened, props, JsonEntry, dirs=dirs, location=location),
         "flags": 0,
     }
     return Response(200, JSON, msgspec.json.encode(reply))
 
 
+async def _page(
+    svc: Service, bucket: BucketRow, ask: Ask, flags: Flag, place: Place | None
+) -> Page:
+    base = bucket.record.id
+    after, skip = (base + _bytes(ask.start_after) if ask.start_after else b""), b""
+    if place is not None:
+        after = base + _bytes(place.key)
+    elif ask.continuation_token:
+        last, is_prefix = listing.decode_token(ask.continuation_token, name="continuation_token")
+        after, skip = (b"", base + last) if is_prefix else (base + last, b"")
+    query = Query(
+        prefix=base + _bytes(ask.prefix),
+        delimiter=b"/" if flags & Flag.NO_RECURSION else b"",
+        after=after,
+        skip=skip,
+        limit=_limit(ask),
+    )
+    return await listing.list_objects(svc.store, query)
+
+
+def _limit(ask: Ask) -> int:
+    return min(_number(ask.pagesize, "pagesize") or MAX_PAGE, MAX_PAGE)
+
+
+def _flags(ask: Ask) -> Flag:
+    """Raises `InvalidArgument`, and `NotSupported` for what a bucket without a remote one lacks."""
+    bits = _number(ask.flags, "flags")
+    unknown = bits & ~int(_KNOWN)
+    if unknown:
+        raise InvalidArgument(f"unknown list flags: {unknown:#x}", name="flags", value=str(bits))
+    flags = Flag(bits)
+    if flags & Flag.NBI:
+        raise NotSupported("a bucket inventory is of a remote bucket: this one has none")
+    return flags
+
+
 def _read(value: object) -> Ask:
     try:
-        return msgspec.convert(fields(value), Ask)
+        return msgspec.convert(filled(value), Ask)
     except msgspec.ValidationError as error:
         raise InvalidArgument(f"the value of the list message: {error}", name="value") from None
 
@@ -156,12 +226,13 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _props(asked: str, flags: int) -> frozenset[str]:
-    if flags & _NAME_ONLY:
+def _props(asked: str, flags: Flag) -> frozenset[str]:
+    if flags & Flag.NAME_ONLY:
         return frozenset({"name"})
-    if flags & _NAME_SIZE:
+    if flags & Flag.NAME_SIZE:
         return frozenset({"name", "size"})
-    props = frozenset(word.strip() for word in asked.split(",") if word.strip())
+    words = (word.strip() for word in asked.split(","))
+    props = frozenset(_ALIASES.get(word, word) for word in words if word)
     if not props:
         return frozenset({"name", "size", "cached"})
     unknown = props - PROPS
@@ -172,45 +243,101 @@ def _props(asked: str, flags: int) -> frozenset[str]:
     return props
 
 
+def _woven(
+    page: Page,
+    opened: Opened | None,
+    props: frozenset[str],
+    make: Callable[..., Entry] | Callable[..., JsonEntry],
+    *,
+    dirs: bool,
+    location: str,
+) -> list[Entry | JsonEntry]:
+    """The entries of a page, with what is in archives if they are opened."""
+    entries = _entries(page, props, make, dirs=dirs, location=location)
+    if opened is None:
+        return entries
+    size, flags = "size" in props, int(EntryFlag.IN_ARCHIVE)
+    if "cached" in props:
+        flags |= EntryFlag.CACHED
+
+    def mark(entry: Entry | JsonEntry) -> None:
+        entry.f |= EntryFlag.IS_ARCHIVE
+
+    return archdirs.weave(
+        entries,
+        opened,
+        name_of=lambda entry: entry.n,
+        mark=mark,
+        make=lambda name, of: make(n=name, s=of if size else 0, f=flags),
+    )
+
+
 def _entries(
     page: Page,
     props: frozenset[str],
     make: Callable[..., Entry] | Callable[..., JsonEntry],
     *,
     dirs: bool,
+    location: str = "",
 ) -> list[Entry | JsonEntry]:
     """The entries of a page, objects and directories in one order."""
-    size, atime, deep = "size" in props, "atime" in props, bool(props & _DEEP)
-    checksum, version, custom = ("checksum" in props, "version" in props, "custom" in props)
     copies = 1 if "copies" in props else 0
-    flags = _CACHED if "cached" in props else 0
-    found: list[Entry | JsonEntry] = []
-    for key, raw in page.rows:
-        record = decode(Object, raw) if deep else decode(Listed, raw)
-        entry = make(
-            n=key[ID:].decode(),
-            s=record.size if size else 0,
-            a=short_date(record.mtime // (60 * SECOND)) if atime else "",
-            c=copies,
-            f=flags,
-        )
-        if isinstance(record, Object):
-            if checksum:
-                entry.cs = record.digest[1]
-            if version:
-                entry.v = str(record.seq)
-            if custom:
-                entry.m = custom_text(record)
-        found.append(entry)
+    flags = int(EntryFlag.CACHED) if "cached" in props else 0
+    found: list[Entry | JsonEntry]
+    if props & _DEEP:
+        found = [_deep(row, props, make, location, copies, flags) for row in page.rows]
+    elif props & _LEADING:
+        size, atime = "size" in props, "atime" in props
+        found = []
+        for key, raw in page.rows:
+            record = decode(Listed, raw)
+            entry = make(n=key[ID:].decode(), t=location, c=copies, f=flags)
+            if size:
+                entry.s = record.size
+            if atime:
+                entry.a = short_date(record.mtime // (60 * SECOND))
+            found.append(entry)
+    else:  # the record itself is not needed
+        found = [make(n=key[ID:].decode(), t=location, c=copies, f=flags) for key, _ in page.rows]
     if dirs and page.prefixes:
+        is_dir = int(EntryFlag.IS_DIR)
         found += [
-            make(n=prefix[ID:].decode("utf-8", "replace"), f=_IS_DIR) for prefix in page.prefixes
+            make(n=prefix[ID:].decode("utf-8", "replace"), f=is_dir) for prefix in page.prefixes
         ]
         found.sort(key=lambda entry: entry.n.encode())
     return found
+
+
+def _deep(
+    row: Row,
+    props: frozenset[str],
+    make: Callable[..., Entry] | Callable[..., JsonEntry],
+    location: str,
+    copies: int,
+    flags: int,
+) -> Entry | JsonEntry:
+    """An entry with props that take the whole record."""
+    key, raw = row
+    record = decode(Object, raw)
+    if "chunked" in props and record.part_count:
+        flags |= EntryFlag.CHUNKED
+    return make(
+        n=key[ID:].decode(),
+        s=record.size if "size" in props else 0,
+        a=short_date(record.mtime // (60 * SECOND)) if "atime" in props else "",
+        cs=record.digest[1] if "checksum" in props else "",
+        v=str(record.seq) if "version" in props else "",
+        m=custom_text(record) if "custom" in props else "",
+        t=location,
+        c=copies,
+        f=int(flags),
+    )
 
 
 def custom_text(record: Object) -> str:
     """Custom metadata as AIStore prints it: `map[ETag:... name:value]`."""
     pairs = {"ETag": record.etag, **record.meta}
     return f"map[{' '.join(f'{name}:{value}' for name, value in pairs.items())}]"
+
+
+ROUTES: Final = (Route("GET", "buckets/B", "action", ("list", ""), "list", list_objects),)

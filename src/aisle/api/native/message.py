@@ -7,6 +7,7 @@ may carry one too. Read only after the sender is known: a body is never taken in
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -15,7 +16,6 @@ import msgspec
 from aisle.api.base import Context, Headers, Response, Service, read_all
 from aisle.auth.payload import PayloadKind
 from aisle.core.errors import (
-    BucketNotFound,
     DigestMismatch,
     EntityTooLarge,
     InvalidArgument,
@@ -41,6 +41,7 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "oc": "oci",
 }
 _GLOBAL: Final = frozenset({"", "@#"})  # the namespace that is none
+_NAMESPACE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -57,8 +58,8 @@ EMPTY: Final = Message()
 _DECODER: Final = msgspec.json.Decoder(Message)
 
 
-async def read_message(ctx: Context) -> Message:
-    """The action message in a request's body, held to its signed digest."""
+async def read_body(ctx: Context) -> bytes:
+    """A request's body, which must be small, held to its signed digest."""
     payload = ctx.known_payload
     if payload.kind is PayloadKind.CHUNKED:
         raise NotSupported("aws-chunked bodies belong to the S3 API")
@@ -69,6 +70,12 @@ async def read_message(ctx: Context) -> Message:
         computed = hashlib.sha256(data).hexdigest()
         if computed != payload.sha256:
             raise DigestMismatch("x-amz-content-sha256", expected=payload.sha256, computed=computed)
+    return data
+
+
+async def read_message(ctx: Context) -> Message:
+    """The action message in a request's body."""
+    data = await read_body(ctx)
     if not data.strip():
         return EMPTY
     try:
@@ -88,27 +95,91 @@ def fields(value: object) -> Mapping[str, Any]:
     return value
 
 
-def provider(ctx: Context, default: str = "ais") -> str:
-    """The provider that the query names, by its one name. Raises `InvalidArgument`."""
-    asked = ctx.head.params.get("provider", "")
-    if not asked:
-        return default
-    known = PROVIDERS.get(asked)
+def filled(value: object) -> dict[str, Any]:
+    """The same without the entries that are null, which say as much as absent ones."""
+    return {name: entry for name, entry in fields(value).items() if entry is not None}
+
+
+def parse_provider(text: str) -> str:
+    """The one name of a provider. Raises `InvalidArgument`."""
+    known = PROVIDERS.get(text)
     if known is None:
-        raise InvalidArgument(f'invalid backend provider "{asked}"', name="provider", value=asked)
+        raise InvalidArgument(f'invalid backend provider "{text}"', name="provider", value=text)
     return known
 
 
+def parse_namespace(text: str) -> str:
+    """The name in AIStore's `@uuid#name`; `""` is the global namespace.
+
+    Raises `NotSupported` for a remote cluster's, which is what an uuid names, and
+    `InvalidArgument`.
+    """
+    if text in _GLOBAL:
+        return ""
+    uuid, separator, name = text.partition("#")
+    uuid = uuid.removeprefix("@")
+    if uuid:
+        raise NotSupported(f'remote cluster "{uuid}" is not attached: this node has no remote ones')
+    if not separator or _NAMESPACE.fullmatch(name) is None:
+        raise InvalidArgument(
+            f'invalid namespace "{text}": it is written #name, with letters, digits, dashes and'
+            " underscores, 32 at most",
+            name="namespace",
+            value=text,
+        )
+    return name
+
+
+def parse_bucket(text: str) -> BucketName:
+    """The bucket in AIStore's `provider/@uuid#namespace/name/`, which is how `bck_to` names one.
+
+    Raises `InvalidArgument`, `InvalidName` and `NotSupported`.
+    """
+    parts = text.removesuffix("/").split("/")
+    if len(parts) != 3:
+        raise InvalidArgument(
+            f'"{text}" does not name a bucket as provider/@#/name/', name="bck_to", value=text
+        )
+    check_native_bucket_name(parts[2])
+    return BucketName(parts[2], parse_provider(parts[0]), parse_namespace(parts[1]))
+
+
+def provider(ctx: Context, default: str = "ais") -> str:
+    """The provider that the query names, by its one name. Raises `InvalidArgument`."""
+    asked = ctx.head.params.get("provider", "")
+    return parse_provider(asked) if asked else default
+
+
 def bucket_name(ctx: Context) -> BucketName:
-    """The bucket that a request names. Raises `InvalidName` and `InvalidArgument`."""
+    """The bucket that a request names. Raises what `parse_bucket` does."""
     check_native_bucket_name(ctx.bucket)
     space = ctx.head.params.get("namespace", "")
-    return BucketName(ctx.bucket, provider(ctx), "" if space in _GLOBAL else space)
+    return BucketName(ctx.bucket, provider(ctx), parse_namespace(space))
+
+
+def parse_uname(text: str) -> tuple[BucketName, str]:
+    """The bucket and the key (`""` for none) in `provider/@uuid#namespace/name/key`, which is how
+    `object_to` names an object. Raises what `parse_bucket` does."""
+    parts = text.split("/", 3)
+    return parse_bucket("/".join(parts[:3])), "".join(parts[3:])
+
+
+def named_bucket(value: object, name: str) -> BucketName:
+    """The bucket that a field of a message names: `{"name", "provider", "namespace"}`, where the
+    latter two may be absent. Raises what `parse_bucket` does."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+        raise InvalidArgument(f"{name} does not name a bucket", name=name)
+    check_native_bucket_name(value["name"])
+    space = value.get("namespace") or {}
+    if not isinstance(space, Mapping):
+        raise InvalidArgument(f"{name}: the namespace is not an object", name=name)
+    return BucketName(
+        value["name"],
+        parse_provider(str(value.get("provider") or "ais")),
+        parse_namespace(f"@{space.get('uuid') or ''}#{space.get('name') or ''}"),
+    )
 
 
 async def open_bucket(svc: Service, ctx: Context, *, recent: bool = False) -> BucketRow:
     """The bucket that a request is for: see `buckets.get`. Raises `BucketNotFound`."""
-    name = bucket_name(ctx)
-    if name.namespace:  # namespaces cannot be created yet
-        raise BucketNotFound(name.name)
-    return await buckets.get(svc.store, name, recent=recent)
+    return await buckets.get(svc.store, bucket_name(ctx), recent=recent)

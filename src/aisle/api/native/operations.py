@@ -1,87 +1,72 @@
 """THE table of native operations: which request under `/v1` means which operation.
 
-A row is a method, a path, and what tells it from others of the same method and path: the `what` of
-the query, or the `action` of the message in the body. What has no row is not offered, and a query
-parameter that would change what a request means (`REFUSED`) is never passed over. Only the table
-and its look-up live here.
+Its rows stand beside their handlers, one module a noun (`route.Route`). What has no row is not
+offered, and a query parameter that would change what a request means (`Route.refuses`) is never
+passed over. Only the table and its look-up live here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-from aisle.api.native import buckets, cluster, export, lists, objects
+from aisle.api.native import (
+    append,
+    archives,
+    bmd,
+    buckets,
+    cluster,
+    config,
+    copies,
+    edits,
+    export,
+    jobs,
+    lists,
+    logs,
+    multi,
+    nodes,
+    objects,
+    openapi,
+    parts,
+    promote,
+    smap,
+    stats,
+    summaries,
+)
 from aisle.api.native.errors import NoSuchCall
-from aisle.api.native.message import NativeHandler
+from aisle.api.native.route import Route
 from aisle.core.errors import InvalidArgument, NotSupported
 from aisle.core.http import RequestHead, decode_component
 
-By = Literal["", "what", "action"]
-
-
-class Route(NamedTuple):
-    """A row. `values` are those of `by` that mean it; the first is its proper one."""
-
-    method: str
-    path: str
-    by: By
-    values: tuple[str, ...]
-    name: str
-    handler: NativeHandler
-
-
-def _cluster(action: str, handler: NativeHandler) -> Route:
-    return Route("PUT", "cluster", "action", (action,), action, handler)
-
-
-ROUTES: Final = (
-    Route("GET", "health", "", (), "health", cluster.health),
-    Route("HEAD", "health", "", (), "health", cluster.health),
-    Route("GET", "daemon", "what", ("smap",), "get-smap", cluster.get_smap),
-    Route("GET", "daemon", "what", ("config",), "get-config", cluster.get_config),
-    Route("GET", "cluster", "what", ("cluster_config",), "get-config", cluster.get_config),
-    Route("PUT", "cluster/set-config", "", (), "set-config", cluster.set_config_query),
-    _cluster("set-config", cluster.set_config),
-    _cluster("reset-config", cluster.reset_config),
-    _cluster("start-maintenance", cluster.start_maintenance),
-    _cluster("stop-maintenance", cluster.stop_maintenance),
-    _cluster("decommission-node", cluster.decommission),
-    Route("GET", "export", "", (), "export-heads", export.export_heads),
-    Route("POST", "export", "action", ("export",), "export", export.export_objects),
-    Route("GET", "buckets", "action", ("list", ""), "list-buckets", buckets.list_buckets),
-    Route("POST", "buckets/B", "action", ("create-bck",), "create-bck", buckets.create_bck),
-    Route("DELETE", "buckets/B", "action", ("destroy-bck",), "destroy-bck", buckets.destroy_bck),
-    Route("HEAD", "buckets/B", "", (), "head-bck", buckets.head_bck),
-    Route("PATCH", "buckets/B", "action", ("set-bprops",), "set-bprops", buckets.set_bprops),
-    Route("PATCH", "buckets/B", "action", ("reset-bprops",), "reset-bprops", buckets.reset_bprops),
-    Route("GET", "buckets/B", "action", ("list", ""), "list", lists.list_objects),
-    Route("PUT", "objects/B/K", "", (), "put-object", objects.put_object),
-    Route("GET", "objects/B/K", "", (), "get-object", objects.get_object),
-    Route("HEAD", "objects/B/K", "", (), "head-object", objects.head_object),
-    Route("DELETE", "objects/B/K", "", (), "delete-object", objects.delete_object),
+_ROWS: Final = (
+    *cluster.ROUTES,
+    *smap.ROUTES,
+    *config.ROUTES,
+    *nodes.ROUTES,
+    *logs.ROUTES,
+    *bmd.ROUTES,
+    *stats.ROUTES,
+    *jobs.ROUTES,
+    *export.ROUTES,
+    *buckets.ROUTES,
+    *lists.ROUTES,
+    *summaries.ROUTES,
+    *multi.ROUTES,
+    *promote.ROUTES,
+    *objects.ROUTES,
+    *parts.ROUTES,
+    *append.ROUTES,
+    *copies.ROUTES,
+    *edits.ROUTES,
+    *archives.ROUTES,
 )
+ROUTES: Final = (*_ROWS, openapi.route(_ROWS))
+# Where Prometheus looks; no other operation is outside `/v1`.
+METRICS: Final = b"/metrics"
+# What stands before a name below `/v1/cluster`.
+_NAMED: Final = frozenset({"proxy", "enable-bend", "disable-bend"})
 # Operations that need no credentials.
 OPEN: Final = frozenset({"health"})
-# Parameters that make another operation of these, which is not offered yet.
-REFUSED: Final[Mapping[str, tuple[str, ...]]] = {
-    "get-object": ("archpath", "archregx", "archmode", "etl_name", "etl_pipeline"),
-    "head-object": ("archpath", "etl_name", "etl_pipeline"),
-    "put-object": (
-        "object_to",
-        "append_type",
-        "append_handle",
-        "uploadId",
-        "partNumber",
-        "archpath",
-        "archmime",
-        "etl_name",
-        "etl_pipeline",
-    ),
-    "delete-object": ("uploadId", "archpath"),
-    "set-config": ("transient",),
-    "head-bck": ("bsumm_remote", "uuid"),
-}
 
 _BY_PLACE: Final[Mapping[tuple[str, str], tuple[Route, ...]]] = {
     (row.method, row.path): tuple(
@@ -105,11 +90,20 @@ class Target(NamedTuple):
 
 def parse_target(path: bytes) -> Target:
     """Take a path apart as it is on the wire; a key is never normalised."""
+    if path == METRICS:
+        return Target("metrics")
     noun, _, rest = path.decode("latin-1").removeprefix("/v1/").partition("/")
     if noun == "objects":
         bucket, _, key = rest.partition("/")
-        return Target("objects/B/K", decode_component(bucket), decode_component(key))
+        where = "objects/B/K" if key else "objects/B"
+        return Target(where, decode_component(bucket), decode_component(key))
+    bucket, _, prefix = rest.partition("/")
+    if noun == "buckets" and bucket and prefix:
+        return Target("buckets/B/P", decode_component(bucket), decode_component(prefix))
     rest = rest.removesuffix("/")
+    place, _, name = rest.partition("/")
+    if noun == "cluster" and place in _NAMED and name:
+        return Target(f"cluster/{place}/N", "", decode_component(name))
     if noun == "buckets" and rest:
         return Target("buckets/B", decode_component(rest))
     return Target(f"{noun}/{rest}" if rest else noun)
@@ -117,11 +111,11 @@ def parse_target(path: bytes) -> Target:
 
 def candidates(head: RequestHead, target: Target) -> tuple[Route, ...]:
     """The rows of a method and path. Raises `NoSuchCall`."""
-    if target.path == "objects/B/K" and not target.key:
-        raise NoSuchCall("the path of an object is /v1/objects/BUCKET/OBJECT")
     rows = _BY_PLACE.get((head.method, target.path))
     if rows is not None:
         return rows
+    if target.path == "objects/B":
+        raise NoSuchCall("the path of an object is /v1/objects/BUCKET/OBJECT")
     shown = ascii(head.path.decode("latin-1"))[1:-1]
     allow = _METHODS.get(target.path)
     if allow is None:
@@ -131,25 +125,30 @@ def candidates(head: RequestHead, target: Target) -> tuple[Route, ...]:
 
 def pick(rows: tuple[Route, ...], head: RequestHead, action: str) -> Route:
     """The row that a request means. Raises `NotSupported` and `InvalidArgument`."""
-    row = rows[0]
-    if row.by:
-        value = head.params.get("what", "") if row.by == "what" else action
-        found = next((row for row in rows if value in row.values), None)
-        if found is None:
-            offered = ", ".join(row.values[0] for row in rows)
-            if not value:
-                raise InvalidArgument(
-                    f"{head.method} /v1/{row.path} needs {_a(row.by)}: {offered}", name=row.by
-                )
-            raise NotSupported(
-                f'{row.by} "{value}" is not supported by {head.method} /v1/{row.path}'
-                f" (supported: {offered})"
-            )
-        row = found
-    for name in REFUSED.get(row.name, ()):
+    row = rows[0] if not rows[0].by else _told_apart(rows, head, action)
+    for name in row.refuses:
         if head.params.get(name, "") not in ("", "false"):
             raise NotSupported(f"{name} is not supported by {row.name}")
     return row
+
+
+def _told_apart(rows: tuple[Route, ...], head: RequestHead, action: str) -> Route:
+    by = rows[0].by
+    if by == "param":
+        given = (row for row in rows if any(head.params.get(name, "") for name in row.values))
+        plain = next(row for row in rows if "" in row.values)
+        return next(given, plain)
+    value = head.params.get("what", "") if by == "what" else action
+    found = next((row for row in rows if value in row.values), None)
+    if found is not None:
+        return found
+    method, path = rows[0].method, rows[0].path
+    offered = ", ".join(row.values[0] for row in rows)
+    if not value:
+        raise InvalidArgument(f"{method} /v1/{path} needs {_a(by)}: {offered}", name=by)
+    raise NotSupported(
+        f'{by} "{value}" is not supported by {method} /v1/{path} (supported: {offered})'
+    )
 
 
 def _a(by: str) -> str:

@@ -36,7 +36,9 @@ async def list_buckets(svc: Service, ctx: Context) -> Response:
     token = params.get("continuation-token", "")
     after = decode_token(token)[0] if token else b""
     region = params.get("bucket-region", "")
-    rows = await buckets.list_all(svc.store, prefix=prefix, after=after, limit=limit + 1)
+    rows = await buckets.list_all(
+        svc.store, prefix=prefix, after=after, limit=limit + 1, namespace=""
+    )
     page = rows[:limit]
     items = []
     for row in page:

@@ -245,7 +245,7 @@ def object_headers(record: Object) -> Headers:
         headers += [(name.encode(), value.encode("latin-1")) for name, value in stored.items()]
     if record.meta:
         headers += [
-            (f"{META_PREFIX}{name}".encode("latin-1"), field_value(value))
+            (f"{META_PREFIX}{name.lower()}".encode("latin-1"), field_value(value))
             for name, value in record.meta.items()
         ]
     if record.storage_class != "STANDARD":

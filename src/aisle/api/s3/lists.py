@@ -52,7 +52,6 @@ async def list_objects(svc: Service, ctx: Context) -> Response:
     skip = listing.common_prefix_of(_data(marker), _data(prefix), _data(delimiter))
     page = await listing.list_objects(
         svc.store,
-        bucket,
         Query(
             prefix=base + _data(prefix),
             delimiter=_data(delimiter),
@@ -95,7 +94,6 @@ async def list_objects_v2(svc: Service, ctx: Context) -> Response:
         after, skip = (b"", base + last) if is_prefix else (base + last, b"")
     page = await listing.list_objects(
         svc.store,
-        bucket,
         Query(
             prefix=base + _data(prefix),
             delimiter=_data(delimiter),

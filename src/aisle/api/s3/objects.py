@@ -18,7 +18,7 @@ from aisle.core.dates import http_date
 from aisle.core.errors import InvalidArgument, InvalidPartNumber, VersionNotFound
 from aisle.core.names import encode_key
 from aisle.core.ranges import Span, resolve_range
-from aisle.namespace import bodies, objects
+from aisle.namespace import bodies, objects, reads
 from aisle.namespace.objects import Found
 from aisle.namespace.records import Object, PartInfo
 
@@ -64,8 +64,11 @@ async def get_object(svc: Service, ctx: Context) -> Response:
     headers = h.object_headers(record)
     status, span = _select(ctx, found, headers)
     h.override(headers, head, anonymous=ctx.anonymous)
+    if span.length == record.size:
+        body = await reads.whole(svc.store, bucket, ctx.key, found, small)
+        return Response(status, headers, body, span.length)
     if small is not None:
-        data = small if span.length == record.size else small[span.start : span.start + span.length]
+        data = small[span.start : span.start + span.length]
         return Response(status, headers, data, span.length)
     stream = bodies.read_extents(svc.store, found.extents, span.start, span.length)
     return Response(status, headers, stream, span.length)

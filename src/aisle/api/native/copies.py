@@ -1,0 +1,52 @@
+"""The handler of copy-object: PUT on the source, `object_to` names the destination."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aisle.api.base import Context, Response, Service
+from aisle.api.native.message import Message, open_bucket, parse_uname
+from aisle.api.native.objects import ETL, stored_headers
+from aisle.api.native.route import Route
+from aisle.core.errors import InvalidArgument, InvalidRequest
+from aisle.core.names import encode_key
+from aisle.namespace import buckets, objects
+from aisle.namespace.objects import Description
+
+
+async def copy_object(svc: Service, ctx: Context, message: Message) -> Response:
+    """`latest-ver` and `synchronize` are about remote buckets, and change nothing here."""
+    source = await open_bucket(svc, ctx)
+    name, to = parse_uname(ctx.head.params["object_to"])
+    if not to:
+        raise InvalidArgument(
+            "object_to names a bucket without an object: provider/@#/bucket/object",
+            name="object_to",
+        )
+    key, target = encode_key(ctx.key), encode_key(to)
+    bucket = await buckets.get(svc.store, name)
+    if bucket.record.id == source.record.id and key == target:
+        raise InvalidRequest("an object cannot be copied onto itself")
+    found, small = await objects.find_small(svc.store, source, key)
+    record = found.record
+    description = Description(
+        headers=record.headers,
+        meta=record.meta,
+        storage_class=record.storage_class,
+        owner=svc.owner.id,
+    )
+    copied = await objects.copy(svc.store, found, bucket, target, description, small=small)
+    return Response(200, stored_headers(copied))
+
+
+ROUTES: Final = (
+    Route(
+        "PUT",
+        "objects/B/K",
+        "param",
+        ("object_to",),
+        "copy-object",
+        copy_object,
+        ("uploadId", "partNumber", *ETL),
+    ),
+)

@@ -1,0 +1,218 @@
+"""Handlers of work over many objects: copy-bck, and copy-, delete-, evict- and prefetch-listrange.
+
+Each checks what it can at once, submits a job, and answers with its id as plain text. Buckets are
+told to the job by their ids too, so that it never works on another bucket of the same name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.native.message import (
+    Message,
+    filled,
+    named_bucket,
+    open_bucket,
+    parse_bucket,
+)
+from aisle.api.native.route import Route
+from aisle.core import templates
+from aisle.core.errors import BucketExists, BucketNotFound, InvalidArgument, NotSupported
+from aisle.core.names import BucketName, encode_key
+from aisle.jobs.task import TO
+from aisle.jobs.work.selection import NAMES, PREFIX, TEMPLATE, bucket_args
+from aisle.namespace import buckets
+from aisle.namespace.store import BucketRow
+
+TEXT: Final[Headers] = [(b"content-type", b"text/plain")]
+_MOST_WORKERS: Final = 1 << 16
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class ListRange(msgspec.Struct, frozen=True):
+    """The part of a message that selects objects: a list, or else a template."""
+
+    names: list[str] | None = msgspec.field(default=None, name="objnames")
+    template: str | None = None
+
+
+class Copying(ListRange, frozen=True, rename="kebab"):
+    """The value of copy-bck and copy-listrange (AIStore's TCBMsg and TCOMsg)."""
+
+    tobck: Any = None
+    prefix: str = ""
+    prepend: str = ""
+    ext: dict[str, str] | None = None
+    dry_run: bool = msgspec.field(default=False, name="dry_run")
+    force: bool = False
+    latest_ver: bool = False
+    synchronize: bool = False
+    num_workers: int | str | None = None
+    coer: bool = False
+    id: str = ""
+    pipeline: list[str] | None = None
+
+
+async def copy_bck(svc: Service, ctx: Context, message: Message) -> Response:
+    """All objects, or those that begin with a prefix."""
+    source = await open_bucket(svc, ctx)
+    asked = read_value(message.value, Copying)
+    named = ctx.head.params.get("bck_to", "")
+    if not named:
+        raise InvalidArgument("copy-bck needs the bucket to copy to: bck_to", name="bck_to")
+    chosen = {PREFIX: asked.prefix}
+    return await _copy(svc, "copy-bck", source, parse_bucket(named), asked, chosen)
+
+
+async def copy_listrange(svc: Service, ctx: Context, message: Message) -> Response:
+    source = await open_bucket(svc, ctx)
+    asked = read_value(message.value, Copying)
+    to = named_bucket(asked.tobck, "tobck")
+    return await _copy(svc, "copy-listrange", source, to, asked, selected(asked))
+
+
+async def _copy(
+    svc: Service,
+    kind: str,
+    source: BucketRow,
+    to: BucketName,
+    asked: Copying,
+    chosen: dict[str, Any],
+) -> Response:
+    if asked.id or asked.pipeline:
+        raise NotSupported("ETL is not supported: a copy cannot transform objects")
+    if to == source.name:
+        _check_within(source, asked)
+    if asked.prepend:
+        encode_key(asked.prepend)
+    args: dict[str, Any] = {
+        **chosen,
+        "prepend": asked.prepend,
+        "ext": {old.lstrip("."): new.lstrip(".") for old, new in (asked.ext or {}).items()},
+        "dry_run": asked.dry_run,
+        "synchronize": asked.synchronize,
+        "num_workers": workers(asked.num_workers),
+        "coer": asked.coer,
+        "owner": svc.owner.id,
+        **bucket_args(source),
+    }
+    if asked.dry_run:
+        _check_local(to)
+        args[TO] = list(to)
+    else:
+        args |= bucket_args(await _destination(svc, source, to), TO)
+    return await submit(svc, kind, args)
+
+
+def _check_within(source: BucketRow, asked: Copying) -> None:
+    if asked.synchronize:
+        raise InvalidArgument(f"{source.name} cannot be synchronized with itself")
+    if not asked.prepend and not asked.ext:
+        raise InvalidArgument(
+            f"cannot copy {source.name} onto itself: the copies would need other names (prepend)"
+        )
+
+
+def _check_local(name: BucketName) -> None:
+    if name.provider != "ais":
+        raise NotSupported(
+            f"cannot copy to {name}: buckets of provider {name.provider} are not supported yet"
+        )
+
+
+async def _destination(svc: Service, source: BucketRow, name: BucketName) -> BucketRow:
+    """The bucket to copy to, made with the source's props if there is none."""
+    try:
+        return await buckets.get(svc.store, name)
+    except BucketNotFound:
+        _check_local(name)
+    try:
+        return await buckets.create(svc.store, name, owner=svc.owner.id, props=source.record.props)
+    except BucketExists:
+        return await buckets.get(svc.store, name)  # another request was faster
+
+
+async def delete_listrange(svc: Service, ctx: Context, message: Message) -> Response:
+    bucket = await open_bucket(svc, ctx)
+    chosen = selected(read_value(message.value, ListRange))
+    return await submit(svc, "delete-listrange", {**chosen, **bucket_args(bucket)})
+
+
+async def evict_listrange(svc: Service, ctx: Context, message: Message) -> Response:
+    return await refuse_local(svc, ctx, "evict objects from")
+
+
+async def prefetch_listrange(svc: Service, ctx: Context, message: Message) -> Response:
+    return await refuse_local(svc, ctx, "prefetch objects of")
+
+
+async def evict_remote_bck(svc: Service, ctx: Context, message: Message) -> Response:
+    return await refuse_local(svc, ctx, "evict")
+
+
+async def refuse_local(svc: Service, ctx: Context, what: str) -> Response:
+    """What is for buckets with a remote one behind them, of which there are none yet."""
+    bucket = await open_bucket(svc, ctx)
+    raise InvalidArgument(f"cannot {what} {bucket.name}: it is not a remote bucket")
+
+
+def selected(asked: ListRange) -> dict[str, Any]:
+    """What a message selects, as arguments of a job. Raises `InvalidArgument` and `KeyTooLong`.
+
+    To select everything one has to say so, with an empty template: to say nothing is a mistake,
+    and not one that should empty a bucket.
+    """
+    if asked.names:
+        if asked.template:
+            raise InvalidArgument("either objnames or template, not both", name="template")
+        for name in asked.names:
+            encode_key(name)
+        return {NAMES: asked.names}
+    if asked.template is None:
+        raise InvalidArgument("no objects are named: objnames or template is needed")
+    templates.parse(asked.template)
+    return {TEMPLATE: asked.template}
+
+
+def workers(asked: int | str | None) -> int:
+    """`num-workers`, which AIStore writes as a number or as text; -1 is none but the first."""
+    try:
+        number = int(asked or 0)
+    except ValueError:
+        number = _MOST_WORKERS + 1
+    if not -1 <= number <= _MOST_WORKERS:
+        raise InvalidArgument(
+            f'num-workers is not a number from -1 on: "{asked}"', name="num-workers"
+        )
+    return number
+
+
+def read_value(value: object, kind: type[T]) -> T:
+    """The value of a message as what it should be. Raises `InvalidArgument`."""
+    try:
+        return msgspec.convert(filled(value), kind)
+    except msgspec.ValidationError as error:
+        raise InvalidArgument(f"the value of the message: {error}", name="value") from None
+
+
+async def submit(svc: Service, kind: str, args: dict[str, Any], *, only: str = "") -> Response:
+    """Have a job done (by the node `only`, if it is named); the reply tells its id."""
+    identity = await svc.jobs.submit(kind, args, user=svc.owner.name, only=only)
+    return Response(200, TEXT, identity.encode())
+
+
+_BUCKET: Final = "buckets/B"
+ROUTES: Final = (
+    Route("POST", _BUCKET, "action", ("copy-bck",), "copy-bck", copy_bck),
+    Route("POST", _BUCKET, "action", ("copy-listrange",), "copy-listrange", copy_listrange),
+    Route(
+        "POST", _BUCKET, "action", ("prefetch-listrange",), "prefetch-listrange", prefetch_listrange
+    ),
+    Route("DELETE", _BUCKET, "action", ("delete-listrange",), "delete-listrange", delete_listrange),
+    Route("DELETE", _BUCKET, "action", ("evict-listrange",), "evict-listrange", evict_listrange),
+    Route("DELETE", _BUCKET, "action", ("evict-remote-bck",), "evict-remote-bck", evict_remote_bck),
+)

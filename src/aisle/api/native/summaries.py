@@ -1,0 +1,156 @@
+"""Handlers of summary-bck and of a bucket's info: what is in a bucket, counted by a job.
+
+The first reply is 202 and the job's id; the same request with that `uuid` is 202 until there is
+something to tell, 206 with what was counted so far, and 200 with all of it. Any gateway can answer:
+what was counted is in the job's rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.native import props
+from aisle.api.native.buckets import REMOTE_CLUSTERS, TEXT, filters, only_outside
+from aisle.api.native.message import JSON, Message, filled, open_bucket
+from aisle.api.native.route import Route
+from aisle.core.errors import InvalidArgument, InvalidRequest
+from aisle.jobs.jobs import JobView
+from aisle.jobs.work.summary import Summary, Tally, read
+from aisle.namespace.store import BucketRow
+
+_KIND: Final = "summary-bck"
+_NO_PROPS: Final = ("1", "3")  # values of `presence` that ask for no summary
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """The value of a summary-bck message (AIStore's BsummCtrlMsg).
+
+    Nothing here is remote: every object is both present and cached.
+    """
+
+    uuid: str = ""
+    prefix: str = ""
+    cached: bool = True
+    present: bool = True
+
+
+async def summary_bck(svc: Service, ctx: Context, message: Message) -> Response:
+    row, ask = await open_bucket(svc, ctx), _read(message.value)
+    args = _arguments(row, ask.prefix)
+    return _told(await _job(svc, ask.uuid, args), ask.uuid)
+
+
+async def summary_all(svc: Service, ctx: Context, message: Message) -> Response:
+    """Of all buckets, or of those of a provider or namespace."""
+    ask = _read(message.value)
+    if ctx.head.params.get("namespace", "") in REMOTE_CLUSTERS:
+        args: dict[str, Any] = {"provider": "ais", "namespace": "@"}
+    else:
+        provider, space = filters(ctx)
+        args = {"provider": provider, "namespace": space}
+    return _told(await _job(svc, ask.uuid, {**args, "prefix": ask.prefix}), ask.uuid)
+
+
+async def head_info(svc: Service, ctx: Context, message: Message) -> Response:
+    """Props in the first reply, and the summary in a later one, as headers both."""
+    params = ctx.head.params
+    row, uuid, outside = await open_bucket(svc, ctx), params.get("uuid", ""), only_outside(ctx)
+    headers: Headers = []
+    if not uuid:
+        shown = props.shown(row.record, (await svc.store.config()).values)
+        headers.append((b"ais-bucket-props", json.dumps(shown).encode()))
+    args = _arguments(row, ctx.key)
+    if uuid:
+        del args["prefix"]  # AIStore's SDK names it in its first request only
+    view = await _job(svc, uuid, args)
+    headers.append((b"ais-xaction-id", view.id.encode()))
+    reply = _told(view, uuid)
+    if reply.status != 202 and params.get("presence", "") not in _NO_PROPS:
+        found = _counted(view)
+        shown = _shown(Tally(*row.name) if outside else found.tallies[0], found.disks)
+        headers.append((b"ais-bucket-summ", json.dumps(shown).encode()))
+    return Response(reply.status, headers)
+
+
+def _read(value: object) -> Ask:
+    try:
+        return msgspec.convert(filled(value), Ask)
+    except msgspec.ValidationError as error:
+        raise InvalidArgument(f"the value of summary-bck: {error}", name="value") from None
+
+
+def _arguments(row: BucketRow, prefix: str) -> dict[str, Any]:
+    """What a job counts. Raises `InvalidArgument` for a prefix that no key can have."""
+    try:
+        prefix.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument("a prefix must be valid UTF-8", name="prefix") from None
+    return {"bck": list(row.name), "id": row.record.id.hex(), "prefix": prefix}
+
+
+async def _job(svc: Service, uuid: str, args: Mapping[str, Any]) -> JobView:
+    """The job that counts: a new one, or that of `uuid` if it was begun with these arguments.
+
+    Raises `JobNotFound` and `InvalidArgument`.
+    """
+    if not uuid:
+        return await svc.jobs.get(await svc.jobs.submit(_KIND, args))
+    view = await svc.jobs.get(uuid)
+    begun = view.record.args
+    if view.record.kind != _KIND or any(begun.get(name) != args[name] for name in args):
+        raise InvalidArgument(f'job "{uuid}" is no summary of this', name="uuid", value=uuid)
+    return view
+
+
+def _counted(view: JobView) -> Summary:
+    if view.record.state == "finished":
+        return msgspec.convert(view.record.result, Summary)
+    return read(view.progress.cursor)
+
+
+def _told(view: JobView, uuid: str) -> Response:
+    """The reply to a request with this `uuid`. Raises `InvalidRequest` if the job has failed."""
+    if view.over and view.record.state != "finished":
+        reason = view.record.error or view.record.state
+        raise InvalidRequest(f'summary "{view.id}" did not finish: {reason}')
+    found = _counted(view)
+    if not uuid or not (view.over or found.tallies):
+        return Response(202, TEXT, view.id.encode())
+    shown = [_shown(tally, found.disks) for tally in found.tallies]
+    return Response(200 if view.over else 206, JSON, msgspec.json.encode(shown))
+
+
+def _shown(tally: Tally, disks: int) -> dict[str, Any]:
+    """AIStore's BsummResult; its 64-bit counts are text."""
+    return {
+        "name": tally.name,
+        "provider": tally.provider,
+        "namespace": {"uuid": "", "name": tally.namespace},
+        "ObjCount": {"obj_count_present": str(tally.count), "obj_count_remote": "0"},
+        "ObjSize": {
+            "obj_min_size": tally.least,
+            "obj_avg_size": tally.size // tally.count if tally.count else 0,
+            "obj_max_size": tally.most,
+        },
+        "TotalSize": {
+            "size_on_disk": str(tally.size),
+            "size_all_present_objs": str(tally.size),
+            "size_all_remote_objs": "0",
+            "total_disks_size": str(disks),
+        },
+        "used_pct": tally.size * 100 // disks if disks else 0,
+        "is_present": True,
+    }
+
+
+ROUTES: Final = (
+    Route("GET", "buckets", "action", ("summary-bck",), "summary-bck", summary_all),
+    Route("GET", "buckets/B", "action", ("summary-bck",), "summary-bck", summary_bck),
+    Route("HEAD", "buckets/B", "param", ("bsumm_remote",), "head-bck-info", head_info),
+    Route("HEAD", "buckets/B/P", "param", ("bsumm_remote",), "head-bck-info", head_info),
+)
