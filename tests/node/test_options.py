@@ -42,6 +42,8 @@ ALONE = {
     "port": "81", "domain": "s3.example.org,other/s3", "region": "eu", "workers": "3",
     "stop_timeout": "2m", "root_access_key": "admin", "root_secret_key": "0123456789",
     "insecure": "true", "log_level": "debug", "log_format": "json", "access_log": "false",
+    "tls": "auto", "tls_cert": "/x/server.crt", "tls_key": "/x/server.key",
+    "promote_dir": "/x/in",
 }  # fmt: skip
 TOGETHER = {
     "index": "postgresql://aisle@db:5432/aisle", "blobs": "s3://bucket/prefix?endpoint=http://s:9",
@@ -82,7 +84,8 @@ def test_every_option_can_be_set_in_all_its_ways(tmp_path: Path) -> None:
     alone = in_all_ways(ALONE, tmp_path)
     assert alone.mountpaths == (Path("/x/a"), Path("/x/b"))
     assert alone.stop_timeout == 120
-    assert alone.endpoint == "http://[::1]:81"
+    assert alone.endpoint == "https://[::1]:81"
+    assert (alone.tls_cert, alone.tls_key) == (Path("/x/server.crt"), Path("/x/server.key"))
     assert alone.embedded
     together = in_all_ways(TOGETHER, tmp_path)
     assert (together.index, together.blobs) == (TOGETHER["index"], TOGETHER["blobs"])
@@ -92,8 +95,11 @@ def test_every_option_can_be_set_in_all_its_ways(tmp_path: Path) -> None:
 
 def test_paths_in_a_file_are_relative_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
-    file.write_text('data = "data"\nmountpath = ["../d1"]\n')
+    file.write_text(
+        'data = "data"\nmountpath = ["../d1"]\ntls_cert = "a.crt"\ntls_key = "/etc/a.key"\n'
+    )
     options = load(["--config", str(file)], {})
+    assert (options.tls_cert, options.tls_key) == (tmp_path / "a.crt", Path("/etc/a.key"))
     assert options.data == tmp_path / "data"
     assert options.mountpaths == (tmp_path.parent / "d1",)
 
@@ -135,6 +141,8 @@ def test_options_travel_to_another_process() -> None:
         (["--region", "a/b"], {}, "expected letters"),
         (["--data", ""], {}, "expected a directory"),
         (["--mountpath", "/x", "--mountpath", "/x"], {}, "given twice"),
+        (["--data", "/x/d", "--promote-dir", "/x"], {}, "must not lie in each other"),
+        (["--mountpath", "/x", "--promote-dir", "/x/in"], {}, "must not lie in each other"),
         (["--insecure=maybe"], {}, "ignored explicit argument"),
         ([], {"AISLE_INSECURE": "maybe"}, "expected true or false"),
         (["--nothing"], {}, "unrecognized arguments: --nothing"),

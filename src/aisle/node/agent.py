@@ -47,6 +47,13 @@ class Agent:
 
     async def run(self) -> None:
         async with _lock(self._options):
+            _log.info(
+                "node %s, release %s, serves %s with %d workers",
+                self._node,
+                __version__,
+                self._options.endpoint,
+                self._options.workers,
+            )
             if self._options.embedded:
                 await housekeeper.run(self._store, Sole())
             else:

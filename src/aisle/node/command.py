@@ -7,26 +7,35 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
 from aisle import __version__
 from aisle.core.errors import ConfigError
-from aisle.node import directories, options, supervisor
+from aisle.node import directories, options, supervisor, tls
 from aisle.node.options import NodeOptions
 from aisle.node.worker import OpenApp
 
 ACCESS_KEY_ENV: Final = options.variable_of("root_access_key")
 
 
-def run(arguments: Sequence[str], environ: Mapping[str, str], open_app: OpenApp) -> int:
-    """Run a node until it is told to stop, and return the exit code."""
+def run(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    open_app: OpenApp,
+    settle: Callable[[NodeOptions], NodeOptions] = lambda given: given,
+) -> int:
+    """Run a node until it is told to stop, and return the exit code.
+
+    `settle` adds what only the store knows, once its directories are held.
+    """
     try:
         given = options.load(arguments, environ)
         held = directories.hold(given)
-        given = directories.identify(given)
         try:
+            given = settle(directories.identify(given))
+            tls.check(given)
             supervisor.serve(given, open_app, lambda: print(banner(given), flush=True))
         finally:
             for fd in held:
@@ -55,7 +64,7 @@ def bare(url: str) -> str:
 def banner(given: NodeOptions) -> str:
     """What a user sees when the node answers: where it is, and three commands to try."""
     endpoint = given.endpoint
-    authority = endpoint.removeprefix("http://")
+    authority = endpoint.removeprefix(f"{given.scheme}://")
     if given.auth_enabled:
         auth = "on"
         keys = f"those of {ACCESS_KEY_ENV}"
@@ -63,15 +72,20 @@ def banner(given: NodeOptions) -> str:
         who = "anyone who can reach this address" if given.insecure else "this machine only"
         auth = f"off: {who} may read and write"
         keys = "any will do"
+    if given.tls_cert:
+        ais, ssl = f"AIS_ENDPOINT={endpoint} ais", ""
+        trust = f"\n  certificate      {given.tls_cert}   (clients must trust who signed it)"
+    else:
+        ais, ssl, trust = "ais", " --no-ssl", ""
     return f"""\
 Aisle {__version__} is ready
 
-  endpoint         {endpoint}   (S3 here and under /s3)
+  endpoint         {endpoint}   (S3 here and under /s3){trust}
   data             {place_of(given)}
   authentication   {auth}
 
 Try (S3 tools need keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: {keys}):
-  ais create ais://demo
+  {ais} create ais://demo
   aws --endpoint-url {endpoint} s3 cp README.md s3://demo/
-  s3cmd --no-ssl --host={authority}/s3 --host-bucket='{authority}/s3/%(bucket)' ls s3://demo
+  s3cmd{ssl} --host={authority}/s3 --host-bucket='{authority}/s3/%(bucket)' ls s3://demo
 """

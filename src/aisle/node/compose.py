@@ -9,23 +9,32 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
+import signal
 import sys
 import time
 import uuid
 from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any
 
 from aisle.api.base import Account, Service
 from aisle.api.native import dialect as native
+from aisle.api.native.orders import obey
 from aisle.api.s3 import dialect as s3
 from aisle.app.asgi import App
 from aisle.auth.credentials import Credential
 from aisle.core import features
+from aisle.core.counters import Counters
 from aisle.core.errors import StoreError
+from aisle.core.logfiles import LogFiles
 from aisle.jobs import housekeeper, members
+from aisle.jobs.jobs import Jobs
+from aisle.jobs.kinds import with_promotion
 from aisle.jobs.members import Watch
 from aisle.namespace.clock import Clock
 from aisle.namespace.store import Store
+from aisle.node import logs
 from aisle.node.agent import Agent
 from aisle.node.engines import Engines, open_engines
 from aisle.node.logs import AccessLog
@@ -37,6 +46,10 @@ _log = logging.getLogger("aisle.node")
 ROOT = "root"
 # How soon a change of the cluster's settings, or of this node's state, is in force here.
 FOLLOW_SECONDS = 0.5
+# A smaller log file would be put away line by line.
+SMALLEST_LOG = 64 << 10
+# How long a reply may need to be on its way.
+REPLY_SECONDS = 0.3
 # After so long without the index a node tells load balancers to try another.
 LOST_SECONDS = 3.0
 # How often a process looks at the nodes, and asks for the time.
@@ -47,19 +60,34 @@ CLOCK_SECONDS = 15.0
 SWITCH_SECONDS = 0.001
 
 
-def open_app(options: NodeOptions, epoch: Epoch | None = None, session: str = "") -> App:
-    """The ASGI application of one worker; `epoch` and `session` are shared by all workers."""
-    worker = Worker(options, epoch, session)
+def open_app(
+    options: NodeOptions,
+    epoch: Epoch | None = None,
+    session: str = "",
+    counters: Counters | None = None,
+) -> App:
+    """The ASGI application of one worker. What is not the options is shared by all workers of a
+    supervisor; an application that is on its own has none of it."""
+    worker = Worker(options, epoch, session, counters)
     return App(s3=s3, native=native, startup=worker.start, shutdown=worker.stop, log=worker.log)
 
 
 class Worker:
     """What one worker process holds open between its start and its stop."""
 
-    def __init__(self, options: NodeOptions, epoch: Epoch | None, session: str) -> None:
+    def __init__(
+        self,
+        options: NodeOptions,
+        epoch: Epoch | None,
+        session: str,
+        counters: Counters | None,
+    ) -> None:
         self._options = options
         self._epoch = epoch
         self._session = session
+        self._supervised = counters is not None
+        self._counters = counters or Counters()
+        self._files: LogFiles | None = None
         self._id = uuid.uuid4().bytes
         self._tasks: list[asyncio.Task[None]] = []
         self._engines: Engines | None = None
@@ -70,16 +98,18 @@ class Worker:
         """Open the engines. Raises `ConfigError` and `StoreError`."""
         options = self._options
         sys.setswitchinterval(SWITCH_SECONDS)
+        self._counters.claim()
+        self._files = logs.keep(options.data / "log")
         self._engines = engines = await open_engines(options, self._epoch)
         index, blobs = engines.index, engines.blobs
         await members.check_format(index)
         watch = None
         if options.embedded:
-            store = Store(index, blobs)
+            store = Store(index, blobs, node=options.node_id, session=self._session)
         else:
             clock = Clock(index)
             await clock.follow()
-            store = Store(index, blobs, now=clock)
+            store = Store(index, blobs, now=clock, node=options.node_id, session=self._session)
             watch = Watch(index)
             self._run(self._follow_clock(clock), self._watch(watch))
         root = Credential(options.root_access_key, options.root_secret_key, ROOT)
@@ -87,6 +117,8 @@ class Worker:
         def lookup(access_key: str) -> Credential | None:
             return root if access_key == root.access_key and root.access_key else None
 
+        kinds = with_promotion(options.promote_dir)
+        jobs = Jobs(store, self._id.hex(), node=options.node_id, kinds=kinds)
         service = Service(
             store=store,
             lookup=lookup,
@@ -94,14 +126,22 @@ class Worker:
             owner=Account(hashlib.sha256(b"aisle user root").hexdigest(), ROOT),
             region=options.region,
             domains=options.domains,
+            jobs=jobs,
             node=options.node_id,
             advertise=options.advertise,
+            promote_dir=options.promote_dir,
             watch=watch,
             ready=lambda: self._ready,
+            session=self._session,
+            workers=options.workers,
+            counters=self._counters,
+            log=self._files,
+            local=_local(options),
+            stop=_stop_node if self._supervised else None,
         )
         agent = Agent(store, options, options.node_id, self._session)
         reads = housekeeper.announce_reads(store, self._id)
-        self._run(self._follow(service), reads, agent.run())
+        self._run(self._follow(service), reads, agent.run(), jobs.run())
         return service
 
     def _run(self, *work: Coroutine[None, None, None]) -> None:
@@ -117,6 +157,9 @@ class Worker:
             await self._engines.close()
         if self.log is not None:
             await asyncio.to_thread(self.log.close)
+        if self._files is not None:
+            logging.getLogger().removeHandler(self._files)
+            self._files.close()
 
     async def _follow(self, service: Service) -> None:
         """Keep what the service holds of the cluster's settings and its own state up to date."""
@@ -125,6 +168,11 @@ class Worker:
             try:
                 mask = await service.store.setting("features")
                 service.root_api = bool(int(mask) & features.S3_VIA_ROOT)
+                if service.log is not None:
+                    size = await service.store.size("log.max_size")
+                    service.log.max_size = max(size, SMALLEST_LOG)
+                    service.log.max_total = await service.store.size("log.max_total")
+                obey(service)
                 state = await self._state(service.store)
                 heard = time.monotonic()
                 self._ready = state == members.ONLINE
@@ -153,3 +201,28 @@ class Worker:
                 await clock.follow()
             except StoreError as error:
                 _log.warning("the index does not tell the time: %s", error)
+
+
+def _local(options: NodeOptions) -> dict[str, Any]:
+    """AIStore's local configuration: what belongs to this node's process."""
+    port = str(options.port)
+    return {
+        "confdir": str(options.data),
+        "log_dir": str(options.data / "log"),
+        "host_net": {
+            "hostname": options.host,
+            "hostname_intra_control": options.host,
+            "hostname_intra_data": options.host,
+            "port": port,
+            "port_intra_control": port,
+            "port_intra_data": port,
+        },
+        "fspaths": {str(path): "" for path in options.mountpaths},
+        "test_fspaths": {"root": "", "count": 0, "instance": 0},
+    }
+
+
+def _stop_node() -> None:
+    """Have the supervisor end the node in order, once whoever asked for it has heard so: a reply
+    that is not on its way when the signal comes may be lost."""
+    asyncio.get_running_loop().call_later(REPLY_SECONDS, os.kill, os.getppid(), signal.SIGTERM)

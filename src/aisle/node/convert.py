@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from aisle.core.units import parse_duration
 
 Kind = Literal[
-    "path", "paths", "text", "texts", "url", "int", "bool", "choice", "duration", "secret"
+    "path", "paths", "file", "text", "texts", "url", "int", "bool", "choice", "duration", "secret"
 ]
 
 
@@ -70,6 +70,10 @@ def to_path(row: Option, raw: Any) -> Path:
 
 def to_paths(row: Option, raw: Any) -> tuple[Path, ...]:
     return tuple(to_path(row, text) for text in to_texts(row, raw))
+
+
+def to_file(row: Option, raw: Any) -> Path | None:
+    return to_path(row, raw) if to_text(row, raw) else None
 
 
 def to_url(row: Option, raw: Any) -> str:

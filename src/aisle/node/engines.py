@@ -45,7 +45,7 @@ class Engines:
 
 async def open_engines(options: NodeOptions, epoch: Epoch | None = None) -> Engines:
     """Open what the options name. Raises `ConfigError` and `StoreError`."""
-    index = await _open_index(options, epoch)
+    index = await open_index(options, epoch)
     try:
         return Engines(index, await _open_blobs(options, index))
     except BaseException:
@@ -53,7 +53,8 @@ async def open_engines(options: NodeOptions, epoch: Epoch | None = None) -> Engi
         raise
 
 
-async def _open_index(options: NodeOptions, epoch: Epoch | None) -> Index:
+async def open_index(options: NodeOptions, epoch: Epoch | None = None) -> Index:
+    """Open where the rows are. Raises `ConfigError` and `StoreError`."""
     if options.index:
         index: Index = await _engine(options.index).open(options.index)
         return index

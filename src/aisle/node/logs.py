@@ -16,9 +16,12 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import msgspec
+
+from aisle.core.logfiles import LogFiles
 
 _HIDDEN: Final = "[redacted]"
 # The name, then its separator, then the value up to what ends it in a query, a header or JSON.
@@ -61,6 +64,14 @@ def configure(level: str, form: str) -> None:
     root.setLevel(level.upper())
     # The HTTP server tells of workers that come and go; the supervisor does that itself.
     logging.getLogger("_granian").setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+
+
+def keep(directory: Path) -> LogFiles:
+    """Send what is logged to the node's log files as well, always as text."""
+    files = LogFiles(directory)
+    files.setFormatter(TextFormatter())
+    logging.getLogger().addHandler(files)
+    return files
 
 
 class TextFormatter(logging.Formatter):

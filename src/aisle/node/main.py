@@ -7,6 +7,8 @@ import sys
 import uuid
 from functools import partial
 
+from aisle.core.counters import Counters
+from aisle.node import tls
 from aisle.node.command import run
 from aisle.node.compose import open_app
 from aisle.node.transfer import command as transfer
@@ -19,5 +21,5 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
         sys.exit(transfer.run(sys.argv[1:], os.environ))
     # Made before the workers are forked, so that they share them.
-    shared = partial(open_app, epoch=Epoch(), session=uuid.uuid4().hex)
-    sys.exit(run(sys.argv[1:], os.environ, shared))
+    shared = partial(open_app, epoch=Epoch(), session=uuid.uuid4().hex, counters=Counters())
+    sys.exit(run(sys.argv[1:], os.environ, shared, tls.settle))

@@ -58,6 +58,13 @@ OPTIONS: Final = (
     Option("region", "network", "text", "us-east-1", "region that S3 clients are told", "NAME"),
     Option("advertise", "network", "text", "the address it listens on",
            "where other nodes and clients reach this node: http://NAME:PORT", "URL"),
+    Option("tls", "network", "choice", "auto",
+           "serve HTTPS if there is a certificate, given here or by the cluster's setting"
+           " net.http.use_https (auto), or HTTP in any case (off)", choices=("auto", "off")),
+    Option("tls_cert", "network", "file", "net.http.server_crt, if net.http.use_https",
+           "PEM file with the certificate and those that link it to its root", "FILE"),
+    Option("tls_key", "network", "file", "net.http.server_key, if net.http.use_https",
+           "PEM file with the key of the certificate, which must not be encrypted", "FILE"),
     Option("node_id", "network", "text", "made once, kept in <data>",
            "name of this node in the cluster", "ID"),
     Option("workers", "network", "int", "one a core", "worker processes", "N", low=1, high=256),
@@ -67,6 +74,9 @@ OPTIONS: Final = (
            "access key of the administrator; together with the secret key it turns"
            " authentication on"),
     Option("root_secret_key", "access", "secret", "", "secret key of the administrator"),
+    Option("promote_dir", "access", "file", "none",
+           "directory of this machine below which files may be promoted: put into buckets by"
+           " request of a client, and deleted if it asks for that", "DIR"),
     Option("insecure", "access", "bool", "false",
            "listen on an address other than loopback although authentication is off"),
     Option("log_level", "logs", "choice", "info", "least level that is logged",
@@ -83,6 +93,7 @@ examples:
   aisnode --data /srv/aisle --mountpath /mnt/d1 --mountpath /mnt/d2
   AISLE_ROOT_ACCESS_KEY=admin AISLE_ROOT_SECRET_KEY=... aisnode --host 0.0.0.0
   aisnode --index postgresql://aisle@db/aisle --blobs rados://aisle?conf=/etc/ceph/ceph.conf
+  aisnode --tls-cert /etc/aisle/server.crt --tls-key /etc/aisle/server.key
   aisnode --config /etc/aisle/node.toml
   aisnode export --help, aisnode import --help      move a store to another deployment
 
@@ -116,6 +127,10 @@ class NodeOptions:
     access_log: bool
     advertise: str
     node_id: str
+    tls: str = "auto"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    promote_dir: Path | None = None
     index: str = field(default="", repr=False)  # a URL may hold a password
     blobs: str = field(default="", repr=False)
     blobs_access_key: str = field(default="", repr=False)
@@ -133,10 +148,14 @@ class NodeOptions:
         return not self.index
 
     @property
+    def scheme(self) -> str:
+        return "https" if self.tls_cert else "http"
+
+    @property
     def endpoint(self) -> str:
         """Where a client on this machine reaches the node."""
         host = "localhost" if self.host == "127.0.0.1" or is_any(self.host) else self.host
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 def load(arguments: Sequence[str], environ: Mapping[str, str]) -> NodeOptions:
@@ -225,7 +244,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         if name not in kinds:
             raise ConfigError(f"{path}: there is no option {name!r}")
         # A path in a file means the same wherever the node is started.
-        if kinds[name] == "path" and isinstance(value, str):
+        if kinds[name] in ("path", "file") and isinstance(value, str):
             values[name] = str(path.absolute().parent / value)
         elif kinds[name] == "paths" and isinstance(value, list):
             values[name] = [str(path.absolute().parent / str(item)) for item in value]
@@ -263,6 +282,10 @@ def _build(raw: Mapping[str, Any], sources: Mapping[str, str]) -> NodeOptions:
         access_log=value("access_log", convert.to_bool),
         advertise=value("advertise", convert.to_endpoint, ""),
         node_id=value("node_id", convert.to_node_id, ""),
+        tls=value("tls", convert.to_choice),
+        tls_cert=value("tls_cert", convert.to_file, ""),
+        tls_key=value("tls_key", convert.to_file, ""),
+        promote_dir=value("promote_dir", convert.to_file, ""),
         index=value("index", convert.to_url, ""),
         blobs=value("blobs", convert.to_url, ""),
         blobs_access_key=value("blobs_access_key", convert.to_access_key),
@@ -292,12 +315,28 @@ def _check(options: NodeOptions, sources: Mapping[str, str]) -> None:
             f"index: other users of this machine can read command lines: put the password into"
             f" {variable_of('index')}, PGPASSWORD or a password file"
         )
+    if (options.tls_cert is None) != (options.tls_key is None):
+        raise ConfigError("of tls_cert and tls_key only one is given: give both, or none")
+    if options.tls == "off" and options.tls_cert:
+        raise ConfigError("tls is off, and tls_cert is given: give one or the other")
     if options.blobs and options.mountpaths:
         raise ConfigError("blobs and mountpath: objects are kept in one place or the other")
     if options.durability == "relaxed" and (options.index or options.blobs):
         raise ConfigError("durability: only a node that keeps everything itself can relax it")
     if len(set(options.mountpaths)) != len(options.mountpaths):
         raise ConfigError("mountpath: the same directory is given twice")
+    if options.promote_dir is not None:
+        _check_apart(options.promote_dir, (options.data, *options.mountpaths))
+
+
+def _check_apart(top: Path, own: Sequence[Path]) -> None:
+    """Clients may read and delete what is below `top`: none of that may be the node's own."""
+    for kept in own:
+        if kept.is_relative_to(top) or top.is_relative_to(kept):
+            raise ConfigError(
+                f"promote_dir: {top} and {kept}, where the node keeps its own files, must not lie"
+                " in each other"
+            )
 
 
 def variable_of(name: str) -> str:

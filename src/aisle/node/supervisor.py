@@ -13,14 +13,23 @@ import os
 import resource
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing.connection import wait
 from typing import Any, Final
 
 import msgspec
-from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, TaskImpl
+from granian.constants import (
+    HTTPModes,
+    Interfaces,
+    Loops,
+    RuntimeModes,
+    SSLProtocols,
+    TaskImpl,
+)
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
@@ -37,6 +46,9 @@ _YOUNG_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 10.0
 # Granian stops accepting beyond this many open connections a worker, idle ones included.
 _CONNECTIONS: Final = 8192
+
+# What OpenSSL accepts and the HTTP server does not shows only when a worker starts it.
+_KEY_HINT: Final = " (a key has to be RSA, Ed25519, or ECDSA on P-256 or P-384)"
 
 
 def serve(options: NodeOptions, open_app: OpenApp, on_ready: Callable[[], None]) -> None:
@@ -65,12 +77,17 @@ def serve(options: NodeOptions, open_app: OpenApp, on_ready: Callable[[], None])
         backlog=1024,
         backpressure=_CONNECTIONS,
         blocking_threads=1,
-        workers_kill_timeout=max(1, round(options.stop_timeout)),
+        ssl_cert=options.tls_cert,
+        ssl_key=options.tls_key,
+        ssl_protocol_min=SSLProtocols.tls12,
+        patience=options.stop_timeout,
+        hint=_KEY_HINT if options.tls_key else "",
         log_level=LogLevels.warning,
         log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {"_granian": {}}},
     )
     # Granian's constructor has just taken the logs over.
     logs.configure(options.log_level, options.log_format)
+    logs.keep(options.data / "log").max_size = sys.maxsize  # the workers know when to rotate
     logging.getLogger("_granian").addFilter(_is_news)
 
     threading.Thread(target=server.listen, args=(reader, on_ready), daemon=True).start()
@@ -92,9 +109,11 @@ class _Server(MPServer):
     one request that kills a worker, sent twice, into an outage.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, patience: float, hint: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.failure = ""
+        self._hint = hint
+        self._patience = patience
         self._serving = False
         self._ready: set[int] = set()
         self._reason = ""
@@ -152,7 +171,8 @@ class _Server(MPServer):
                 if not self._serving:
                     self._reported.wait(1.0)  # the pipe may be a moment behind
                 if not self._serving:
-                    self.failure = self._reason or "the workers ended while starting, see the log"
+                    silent = f"the workers ended while starting, see the log{self._hint}"
+                    self.failure = self._reason or silent
                     for worker in self.wrks:  # they hold signals back while they start
                         worker.kill()
                     return
@@ -162,6 +182,19 @@ class _Server(MPServer):
                 del due[index]
                 self._respawn_workers([index], spawn_target, target_loader)
                 _log.warning("worker %d replaced, pid %s", index + 1, self.wrks[index].inner.pid)
+
+    def _stop_workers(self) -> None:
+        # Granian's asks who is alive while another thread of its own is reaping, and on a busy
+        # machine takes workers that ended in order for ones that had to be killed.
+        for worker in self.wrks:
+            worker.terminate()
+        deadline = time.monotonic() + self._patience
+        for worker in self.wrks:
+            if not wait([worker.inner.sentinel], max(0.0, deadline - time.monotonic())):
+                _log.warning("worker %d did not stop in time and is killed", worker.idx + 1)
+                worker.kill()
+            worker.join()
+        self.wrks.clear()
 
     def _code_of(self, index: int) -> int | None:
         """The exit code of a dead worker; negative for the signal that killed it."""
