@@ -55,7 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": BELOW_DIALECTS | DIALECTS,
     "node": BELOW_DIALECTS | DIALECTS | {"app", "engines", "providers"},
     "client": {"core"},
-    "cli": {"core"},
+    "cli": {"core", "client"},
 }
 CORE_STANDS_ON = set(sys.stdlib_module_names) | {"aisle", "msgspec", "awscrt"}
 

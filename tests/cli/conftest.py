@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -24,6 +25,7 @@ def environment(node: Node | None, **extra: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("AIS_", "AISLE_", "AWS_"))
     }
+    kept["XDG_CONFIG_HOME"] = os.devnull  # nothing of whoever runs the tests
     kept["PATH"] = f"{BIN}{os.pathsep}{kept['PATH']}"
     if node is not None:
         kept["AIS_ENDPOINT"] = node.root
@@ -68,7 +70,8 @@ def ais(own: Node, tmp_path: Path) -> Iterator[Ais]:
 
     yield run
     for row in json.loads(own.send("GET", "/v1/buckets").body):
-        _act(own, "DELETE", f"/v1/buckets/{row['name']}", "destroy-bck")
+        space = quote(f"#{row['namespace']['name']}" if row["namespace"]["name"] else "")
+        _act(own, "DELETE", f"/v1/buckets/{row['name']}?namespace={space}", "destroy-bck")
     _act(own, "PUT", "/v1/cluster", "reset-config")
 
 

@@ -1,10 +1,14 @@
 """`ais ls`, `create`, `bucket show`, `bucket props` and `bucket rm`."""
 
 import json
+import re
 
+import pexpect
 import pytest
 
-from tests.cli.conftest import Ais
+from tests.cli.conftest import Ais, environment
+from tests.harness import BIN, Node
+from tests.native.support import ended
 
 
 def test_buckets_are_listed_by_provider(ais: Ais) -> None:
@@ -28,7 +32,8 @@ def test_creating_what_there_is_fails(ais: Ais, bck: str) -> None:
         ("ais://a b", "bucket name"),
         ("nope://abc", 'invalid backend provider "nope"'),
         ("s3://abc", "provider aws are not supported yet"),
-        ("ais://@uuid#ns/abc", "namespaces are not supported"),
+        ("ais://@uuid#ns/abc", 'remote cluster "uuid" is not attached'),
+        ("ais://#a b/abc", "invalid namespace"),
     ],
 )
 def test_bad_buckets_are_refused(ais: Ais, uri: str, text: str) -> None:
@@ -46,9 +51,6 @@ def test_columns_and_prefixes(ais: Ais, bck: str) -> None:
     shown = ais("ls", bck, "--props", "checksum,size,atime").stdout.splitlines()
     assert shown[0].split() == ["NAME", "CHECKSUM", "SIZE", "ATIME"]
     assert len(shown[1].split()) == 3 + 5
-    assert ais("ls", bck, "--props", "all").stdout.split()[:9] == [
-        "NAME", "SIZE", "CHECKSUM", "ATIME", "VERSION", "CUSTOM", "COPIES", "CACHED", "STATUS"
-    ]  # fmt: skip
     assert ais("ls", bck, "--props", "name", "-H").stdout == "a/1\na/2\nb\n"
     assert ais("ls", bck, "--prefix", "a/", "-H").stdout == "a/1   3B\na/2   3B\n"
     assert ais("ls", f"{bck}/a/", "-H").stdout == "a/1   3B\na/2   3B\n"
@@ -108,3 +110,96 @@ def test_a_bucket_with_objects_is_removed_only_on_purpose(ais: Ais, bck: str) ->
     assert ais("ls").stdout == "AIS Buckets (1)\n  ais://abc\n"
     assert ais("bucket", "rm", bck, "--yes").stdout == '"ais://abc" destroyed\n'
     assert ais("rmb", bck, code=1).stderr == 'Error: bucket "ais://abc" does not exist\n'
+
+
+def test_a_bucket_that_is_there_or_not_may_be_no_failure(ais: Ais, bck: str) -> None:
+    done = ais("create", bck, "ais://new", "--ignore-error", "--skip-lookup", "--force")
+    assert done.stdout.startswith('"ais://new" created')
+    assert done.stderr == 'Note: bucket "ais://abc" already exists\n'
+    done = ais("rmb", "ais://none", bck, "--ignore-error")
+    assert done.stdout == '"ais://abc" destroyed\n'
+    assert done.stderr == 'Note: bucket "ais://none" does not exist\n'
+
+
+def test_a_bucket_gets_another_name(ais: Ais, bck: str, own: Node) -> None:
+    ais("put", "-", f"{bck}/key", input="body")
+    started = ais("bucket", "mv", bck, "ais://xyz").stdout
+    match = re.fullmatch(
+        r"rename-bucket\[(\w+)\] ais://abc => ais://xyz. To monitor the progress,"
+        r" run 'ais show job \1'\n",
+        started,
+    )
+    assert match
+    assert ended(own, match[1])["err"] == ""
+    done = ais("bucket", "mv", "ais://xyz", "ais://#ns/abc", "--wait").stdout
+    assert re.fullmatch(r"rename-bucket\[\w+\] ais://xyz => ais://#ns/abc \.\.\.\nDone\.\n", done)
+    assert ais("get", "ais://#ns/abc/key", "-").stdout == "body"
+    ais("create", "ais://xyz")
+    error = ais("bucket", "mv", "ais://xyz", "ais://#ns/abc", code=1).stderr
+    assert error == 'Error: bucket "ais://abc" already exists in namespace "#ns"\n'
+    assert re.fullmatch(r"\w+\n", ais("bucket", "mv", "ais://xyz", "ais://x2", "--nv").stdout)
+    error = ais("bucket", "mv", "ais://none", "ais://x3", code=1).stderr
+    assert error == 'Error: bucket "ais://none" does not exist\n'
+    assert "not the URI of a bucket" in ais("bucket", "mv", bck, "ais://a/b", code=1).stderr
+
+
+def test_the_table_of_a_bucket(ais: Ais, bck: str) -> None:
+    lines = ais("show", "bucket", bck).stdout.splitlines()
+    created = lines.pop(3)
+    assert re.fullmatch(r"created          \d\d \w{3} \d\d \d\d:\d\d UTC", created)
+    assert lines == [
+        "PROPERTY         VALUE",
+        "access           GET,HEAD-OBJECT,PUT,APPEND,DELETE-OBJECT,MOVE-OBJECT,PROMOTE,"
+        "UPDATE-OBJECT,HEAD-BUCKET,LIST-OBJECTS,PATCH,SET-BUCKET-ACL,LIST-BUCKETS,SHOW-CLUSTER,"
+        "CREATE-BUCKET,DESTROY-BUCKET,MOVE-BUCKET,ADMIN",
+        "checksum         Type: xxhash | Validate: ColdGET",
+        "ec               Disabled",
+        "lru              Disabled",
+        "mirror           Disabled",
+        "present          yes",
+        "provider         ais",
+        "versioning       Disabled",
+    ]
+    assert ais("bucket", "show", bck, "-H").stdout.splitlines()[0].startswith("access")
+    assert json.loads(ais("show", "bucket", bck, "--json").stdout)["provider"] == "ais"
+
+
+def test_eviction_is_shown_and_switched(ais: Ais, bck: str) -> None:
+    done = ais("bucket", "lru", bck, "--enable")
+    assert '"lru.enabled" set to: "true" (was: "false")' in done.stdout
+    assert "lru.enabled has no effect" in done.stderr
+    shown = dict(line.split() for line in ais("bucket", "lru", bck, "-H").stdout.splitlines())
+    assert shown["lru.enabled"] == "true"
+    ais("bucket", "lru", bck, "--disable")
+    assert json.loads(ais("bucket", "lru", bck, "--json").stdout)["lru"]["enabled"] is False
+
+
+def test_permissions_are_set_by_name(ais: Ais, bck: str) -> None:
+    done = ais("bucket", "props", "set", bck, "access=ro")
+    assert '"access" set to: "GET,HEAD-OBJECT,HEAD-BUCKET,LIST-OBJECTS"' in done.stdout
+    done = ais("bucket", "props", "set", bck, "access=get,put")
+    assert '"access" set to: "GET,PUT"' in done.stdout
+    assert 'no permission "fly"' in ais("bucket", "props", "set", bck, "access=fly", code=1).stderr
+    assert "access           GET,PUT" in ais("bucket", "props", "show", bck, "--compact").stdout
+
+
+def test_a_bucket_behind_another_is_refused(ais: Ais, bck: str) -> None:
+    error = ais("bucket", "props", "set", bck, "backend_bck=gcp://xyz", code=1).stderr
+    assert error == (
+        "Error: backend_bck=gcp://xyz: buckets of provider gcp are not supported yet\n"
+    )
+    assert "nothing to do" in ais("bucket", "props", "set", bck, "backend_bck=none").stdout
+
+
+def test_a_prompt_asks_before_objects_are_lost(ais: Ais, bck: str, own: Node) -> None:
+    ais("put", "-", f"{bck}/x", input="x")
+    for answer, ending in (("n", "was left as it is"), ("y", "destroyed")):
+        terminal = pexpect.spawn(
+            str(BIN / "ais"), ["rmb", bck], env=environment(own), encoding="utf-8", timeout=30
+        )
+        terminal.expect_exact("Destroy ais://abc with all that is in it? [Y/N]: ")
+        terminal.sendline(answer)
+        terminal.expect_exact(ending)
+        terminal.expect(pexpect.EOF)
+        terminal.close()
+    assert ais("ls").stdout == ""

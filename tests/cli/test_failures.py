@@ -1,5 +1,6 @@
 """Whatever goes wrong is one line and an exit code, never a traceback."""
 
+import contextlib
 import re
 import socket
 import subprocess
@@ -8,7 +9,10 @@ import threading
 import pytest
 
 from aisle import __version__
-from aisle.cli.commands import COMMANDS, GROUPS, build_parser
+from aisle.cli.commands import COMMANDS, GROUPS
+from aisle.cli.failure import Failure
+from aisle.cli.main import run
+from aisle.cli.words import ABSENT, ALL_GROUPS, below
 from tests.cli.conftest import Ais, environment
 from tests.harness import BIN, Node, free_port
 
@@ -97,16 +101,52 @@ def test_a_refused_upload_tells_why(ais: Ais) -> None:
         ["bucket", "props", "set", "ais://abc"],
     ],
 )
-def test_words_that_make_no_command(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        build_parser().parse_args(words)
-    assert ended.value.code == 1
-    error = capsys.readouterr().err
-    assert re.fullmatch(r"Error: .* \(see 'ais.* --help'\)\n", error)
+def test_words_that_make_no_command(words: list[str]) -> None:
+    with pytest.raises(Failure, match=r" \(see 'ais.* --help'\)$"):
+        run(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "likely"),
+    [
+        ("lss", "ais ls"),
+        ("bucket shwo", "ais bucket show"),
+        ("bucket props sett", "ais bucket props set"),
+        ("ls --limt 3", "--limit"),
+        ("put --recursiv x ais://abc", "--recursive"),
+        ("props", "ais bucket props set"),
+    ],
+)
+def test_a_mistyped_word_is_told_what_was_probably_meant(words: str, likely: str) -> None:
+    with pytest.raises(Failure, match=f'Did you mean: "{likely}"'):
+        run(words.split())
+
+
+def test_nothing_is_suggested_where_nothing_is_alike() -> None:
+    with pytest.raises(Failure) as told:
+        run(["xyzzy"])
+    assert str(told.value) == "\"xyzzy\" is not a command of ais (see 'ais --help')"
+
+
+@pytest.mark.parametrize("word", sorted(ABSENT))
+def test_what_only_aistore_has_is_refused_as_such(word: str) -> None:
+    with pytest.raises(Failure, match=f'does not have AIStore\'s command "{word}"'):
+        run([word, "show"])
 
 
 def test_a_mistake_is_one_line_and_exit_code_1(ais: Ais) -> None:
-    assert "invalid choice: 'nonsense'" in ais("nonsense", code=1).stderr
+    assert '"nonsense" is not a command' in ais("nonsense", code=1).stderr
+    assert 'no option "--nonsense" before' in ais("--nonsense", "ls", code=1).stderr
+
+
+def test_the_endpoint_that_is_given_stands_over_the_environment(ais: Ais, own: Node) -> None:
+    nowhere = {"AIS_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    for words in (
+        ["ls", "--endpoint", own.root],
+        ["--endpoint", own.root, "ls"],
+        [f"--endpoint={own.root}", "--no-color", "ls"],
+    ):
+        assert ais(*words, env=nowhere).stdout == ""
 
 
 def test_a_reader_that_goes_away_is_no_error_message(ais: Ais, own: Node, bck: str) -> None:
@@ -135,9 +175,41 @@ def test_a_group_alone_shows_its_help(ais: Ais, name: str) -> None:
 
 @pytest.mark.parametrize("name", [*GROUPS, *(name for c in COMMANDS for name in c.names)])
 def test_help_helps_at_every_level(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        build_parser().parse_args([*name.split(), "--help"])
-    assert ended.value.code == 0
+    with contextlib.suppress(SystemExit):
+        assert run([*name.split(), "--help"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"usage: ais {name} ")
-    assert re.search("^commands:" if name in GROUPS else "^examples:", shown, re.MULTILINE)
+    commands = {name for c in COMMANDS for name in c.names}
+    section = "^examples:" if name in commands else "^commands:"
+    assert re.search(section, shown, re.MULTILINE)
+    assert run(["help", *name.split()]) == 0
+    assert capsys.readouterr().out == shown
+
+
+def test_every_command_of_aistore_is_there_or_refused() -> None:
+    # The top level of AIStore's `ais` 5.0.
+    words = (
+        "advanced alias archive auth blob-download bucket cluster config cp create dsort download"
+        " etl evict get help job log ls ml mpu nbi object performance prefetch put remote-cluster"
+        " rmb rmo scrub search show space-cleanup start stop storage tls wait"
+    )
+    ours = set(below(""))
+    assert {word for word in words.split() if word not in ours} == ABSENT
+
+
+def test_every_group_says_what_it_is_for() -> None:
+    assert set(GROUPS) == set(ALL_GROUPS)
+
+
+def test_a_command_is_found_by_a_word(ais: Ais) -> None:
+    shown = ais("search", "bucket").stdout.splitlines()
+    assert shown[0].split() == ["COMMAND", "DESCRIPTION"]
+    assert any(line.startswith("ais bucket props set ") for line in shown)
+    assert any(line.startswith("ais put ") for line in shown)
+    assert all(
+        line.startswith("ais show")
+        for line in ais("search", "--regex", "^show").stdout.splitlines()[1:]
+    )
+    assert "no command" in ais("search", "xyzzy", code=1).stderr
+    assert "--regex" in ais("search", "--regex", "(", code=1).stderr
+    assert "name a word" in ais("search", code=1).stderr

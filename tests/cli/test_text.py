@@ -2,10 +2,10 @@
 
 import pytest
 
-from aisle.cli.commands import expand
 from aisle.cli.failure import Failure, printable
-from aisle.cli.tables import Columns, properties, size_text
+from aisle.cli.tables import Columns, aligned, properties, size_text
 from aisle.cli.uri import Uri, parse
+from aisle.cli.words import expand
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,30 @@ def test_properties_are_aligned_as_in_the_documents() -> None:
         "net.http.write_buffer_size       1"
     ]
     assert list(properties([("checksum", "Type: md5")]))[1] == "checksum         Type: md5"
+
+
+@pytest.mark.parametrize(
+    ("size", "units", "text"),
+    [
+        (10689, "si", "10.69KB"),
+        (999, "si", "999B"),
+        (1_000_000, "si", "1.00MB"),
+        (10689, "raw", "10689"),
+        (10689, "iec", "10.44KiB"),
+    ],
+)
+def test_sizes_come_in_other_units(size: int, units: str, text: str) -> None:
+    assert size_text(size, units) == text
+
+
+def test_tables_are_aligned_as_go_does_it() -> None:
+    rows = [("p1[P]", "proxy", "http://x"), ("t1", "target", "")]
+    assert list(aligned(("NODE", "TYPE", "PUBLIC URL"), rows)) == [
+        "NODE     TYPE     PUBLIC URL",
+        "p1[P]    proxy    http://x",
+        "t1       target",
+    ]
+    assert list(aligned(("A", "B"), [], headers=False)) == []
 
 
 def test_columns_widen_from_page_to_page() -> None:
@@ -84,6 +108,7 @@ def test_control_characters_and_stray_bytes_are_escaped() -> None:
         ("bucket props ais://b checksum -H", "bucket props show ais://b checksum -H"),
         ("bucket props reset ais://b", "bucket props reset ais://b"),
         ("bucket props --help", "bucket props --help"),
+        ("bucket props sett ais://b", "bucket props sett ais://b"),
     ],
 )
 def test_the_short_form_of_props(words: str, expanded: str) -> None:

@@ -1,65 +1,27 @@
-"""`ais bucket ...`: create, show, remove, and set, show and reset props."""
+"""`ais create`, `ais bucket rm` and `ais bucket mv`: buckets come, go, and change their names."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
-import sys
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from aisle.cli import uri as uris
-from aisle.cli.client import Client
-from aisle.cli.failure import Failure
+from aisle.cli.failure import Failure, Refused
+from aisle.cli.flags import yes_flag
+from aisle.cli.follow import wait
 from aisle.cli.listing import pages
-from aisle.cli.notes import note_settings
-from aisle.cli.tables import date_text, properties
+from aisle.cli.notes import note, note_settings
+from aisle.cli.prompt import can_ask, confirmed
+from aisle.cli.props import assignments
 from aisle.cli.uri import Uri
-from aisle.core import settings
-from aisle.core.features import names_of
-from aisle.core.settings import Value
+from aisle.client import Client
 
 DEFAULTS_PAGE: Final = (
     "https://github.com/NVIDIA/aistore/blob/main/docs/bucket.md#default-bucket-properties"
 )
-# AIStore's access bits, from bit 0 on.
-PERMISSIONS: Final = (
-    "GET",
-    "HEAD-OBJECT",
-    "PUT",
-    "APPEND",
-    "DELETE-OBJECT",
-    "MOVE-OBJECT",
-    "PROMOTE",
-    "UPDATE-OBJECT",
-    "HEAD-BUCKET",
-    "LIST-OBJECTS",
-    "PATCH",
-    "SET-BUCKET-ACL",
-    "LIST-BUCKETS",
-    "SHOW-CLUSTER",
-    "CREATE-BUCKET",
-    "DESTROY-BUCKET",
-    "MOVE-BUCKET",
-    "ADMIN",
-)
-
-
-def assignments(words: Sequence[str]) -> dict[str, Any]:
-    """`name=value` words, or one JSON object, to values by name. Raises `Failure`."""
-    if len(words) == 1 and words[0].lstrip().startswith("{"):
-        try:
-            return settings.flatten(json.loads(words[0]))
-        except ValueError as error:
-            raise Failure(f"the props are not JSON: {error}") from None
-    found: dict[str, Any] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not (equals and name):
-            raise Failure(f'"{word}" is not of the form name=value')
-        found[name] = value
-    return found
+_CONFLICT: Final = 409
+_MISSING: Final = 404
 
 
 def create_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +30,15 @@ def create_arguments(parser: argparse.ArgumentParser) -> None:
         "--props",
         default="",
         help='props other than the defaults: "checksum.type=md5 etag.type=opaque", or JSON',
+    )
+    parser.add_argument(
+        "--ignore-error", action="store_true", help="a bucket that is there already is no failure"
+    )
+    parser.add_argument(
+        "--skip-lookup", action="store_true", help="do not look a remote bucket up first"
+    )
+    parser.add_argument(
+        "--force", "-f", action="store_true", help="create it even if that is not advisable"
     )
 
 
@@ -79,8 +50,15 @@ def create(client: Client, options: argparse.Namespace) -> None:
     except ValueError as error:
         raise Failure(f"--props: {error}") from None
     props = assignments(words)
+    lookup = {"dont_head_remote_bck": "true"} if options.skip_lookup else {}
     for uri in named:
-        client.act("POST", uri.path, uri.query, "create-bck", props)
+        try:
+            client.act("POST", uri.path, {**uri.query, **lookup}, "create-bck", props)
+        except Refused as error:
+            if not (options.ignore_error and error.status == _CONFLICT):
+                raise
+            note(str(error))
+            continue
         print(f'"{uri}" created (see {DEFAULTS_PAGE})')
     note_settings(props)
 
@@ -88,178 +66,54 @@ def create(client: Client, options: argparse.Namespace) -> None:
 def remove_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("uri", metavar="BUCKET", nargs="+", help="such as ais://abc")
     parser.add_argument(
-        "--yes", "-y", action="store_true", help="remove buckets that hold objects, unasked"
+        "--ignore-error", action="store_true", help="a bucket that is not there is no failure"
     )
+    yes_flag(parser)
 
 
 def remove(client: Client, options: argparse.Namespace) -> None:
     for uri in [uris.bucket(text) for text in options.uri]:
-        if not options.yes and any(pages(client, uri, {"props": "name"}, 1)):
-            _confirm(uri)
-        client.act("DELETE", uri.path, uri.query, "destroy-bck")
+        try:
+            if not options.yes and any(pages(client, uri, {"props": "name"}, 1)):
+                _confirm(uri)
+            client.act("DELETE", uri.path, uri.query, "destroy-bck")
+        except Refused as error:
+            if not (options.ignore_error and error.status == _MISSING):
+                raise
+            note(str(error))
+            continue
         print(f'"{uri}" destroyed')
 
 
 def _confirm(uri: Uri) -> None:
     """Ask before objects are lost; where nobody can answer, that is a no."""
-    if not sys.stdin.isatty():
+    if not can_ask():
         raise Failure(f"{uri} is not empty; --yes destroys it with all that is in it")
-    print(f"Destroy {uri} with all that is in it? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not confirmed(f"Destroy {uri} with all that is in it?"):
         raise Failure(f"{uri} was left as it is")
 
 
-def props_of(client: Client, uri: Uri) -> dict[str, Any]:
-    """The nested props of a bucket, as the node shows them."""
-    reply = client.act("HEAD", uri.path, uri.query)
-    nested = json.loads(reply.headers.get("ais-bucket-props", "{}"))
-    assert isinstance(nested, dict)
-    return nested
-
-
-def show_arguments(parser: argparse.ArgumentParser) -> None:
+def move_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("uri", metavar="BUCKET", help="such as ais://abc")
-    parser.add_argument("section", metavar="SECTION", nargs="?", default="", help=_SECTION)
-    parser.add_argument("--json", "-j", action="store_true", help="all props as JSON")
-    parser.add_argument("--no-headers", "-H", action="store_true", help="do not print a heading")
-
-
-_SECTION: Final = "a prop or the beginning of some, such as checksum"
-
-
-def show(client: Client, options: argparse.Namespace) -> None:
-    """The props of a bucket in a few rows."""
-    uri = uris.bucket(options.uri)
-    nested = props_of(client, uri)
-    if options.json or options.section:
-        _print_props(nested, options)
-        return
-    for line in properties(compact(nested), headers=not options.no_headers):
-        print(line)
-
-
-def show_props(client: Client, options: argparse.Namespace) -> None:
-    """Every prop of a bucket."""
-    _print_props(props_of(client, uris.bucket(options.uri)), options)
-
-
-def _print_props(nested: dict[str, Any], options: argparse.Namespace) -> None:
-    if options.json:
-        print(json.dumps(nested, indent=4))
-        return
-    rows = select(settings.flatten(nested), options.section)
-    for line in properties(rows, headers=not options.no_headers):
-        print(line)
-
-
-def select(values: dict[str, Any], section: str) -> list[tuple[str, str]]:
-    """The rows named `section` or below it, as text. Raises `Failure` if there are none."""
-    rows = [
-        (name, value_text(name, value))
-        for name, value in values.items()
-        if not section or name == section or name.startswith(section + ".")
-    ]
-    if not rows:
-        raise Failure(f'there is no setting or section "{section}"')
-    return rows
-
-
-def value_text(name: str, value: Value) -> str:
-    if name == "access":
-        return access_text(int(value))
-    if name == "features":
-        return ",".join(names_of(int(value)))
-    if name == "created":
-        return date_text(int(value))
-    return settings.show(value)
-
-
-def access_text(mask: int) -> str:
-    return ",".join(name for bit, name in enumerate(PERMISSIONS) if mask >> bit & 1) or "none"
-
-
-def compact(nested: dict[str, Any]) -> list[tuple[str, str]]:
-    """The rows of `ais show bucket`, one a section."""
-    ec, lru, mirror = nested["ec"], nested["lru"], nested["mirror"]
-    versioning = nested["versioning"]
-    warm = "yes" if versioning["validate_warm_get"] else "no"
-    return [
-        ("access", access_text(int(nested["access"]))),
-        ("checksum", checksum_text(nested["checksum"])),
-        ("created", date_text(int(nested["created"]))),
-        (
-            "ec",
-            f"{ec['data_slices']}:{ec['parity_slices']} (objsize limit {ec['objsize_limit']})"
-            if ec["enabled"]
-            else "Disabled",
-        ),
-        (
-            "lru",
-            f"Enabled | Do not evict time: {lru['dont_evict_time']}"
-            if lru["enabled"]
-            else "Disabled",
-        ),
-        ("mirror", f"{mirror['copies']} copies" if mirror["enabled"] else "Disabled"),
-        ("present", "yes"),
-        ("provider", nested["provider"]),
-        (
-            "versioning",
-            f"Enabled | Validate on WarmGET: {warm}" if versioning["enabled"] else "Disabled",
-        ),
-    ]
-
-
-def checksum_text(section: dict[str, Any]) -> str:
-    """`Type: md5 | Validate: ColdGET`."""
-    if section["type"] == "none":
-        return "Disabled"
-    checks = {
-        "validate_cold_get": "ColdGET",
-        "validate_warm_get": "WarmGET",
-        "validate_obj_move": "ObjectMove",
-        "enable_read_range": "ReadRange",
-    }
-    named = [shown for name, shown in checks.items() if section.get(name)]
-    return f"Type: {section['type']} | Validate: {', '.join(named) or 'Nothing'}"
-
-
-def set_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("uri", metavar="BUCKET", help="such as ais://abc")
+    parser.add_argument("to", metavar="NEW_BUCKET", help="its new name, such as ais://xyz")
+    parser.add_argument("--wait", action="store_true", help="until it is done")
     parser.add_argument(
-        "props", metavar="NAME=VALUE", nargs="+", help="such as checksum.type=md5, or JSON"
+        "--non-verbose", "--nv", action="store_true", help="print the id of the job alone"
     )
 
 
-def set_props(client: Client, options: argparse.Namespace) -> None:
-    uri = uris.bucket(options.uri)
-    asked = assignments(options.props)
-    _change(client, uri, "set-bprops", asked)
-    note_settings(asked)
-
-
-def reset_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("uri", metavar="BUCKET", help="such as ais://abc")
-
-
-def reset_props(client: Client, options: argparse.Namespace) -> None:
-    _change(client, uris.bucket(options.uri), "reset-bprops", None)
-
-
-def _change(client: Client, uri: Uri, action: str, value: dict[str, Any] | None) -> None:
-    """Change props and tell what is different now."""
-    before = settings.flatten(props_of(client, uri))
-    client.act("PATCH", uri.path, uri.query, action, value)
-    after = settings.flatten(props_of(client, uri))
-    changed = [name for name in after if after[name] != before.get(name)]
-    if not changed:
-        print(f'Bucket "{uri}" already has the set props, nothing to do')
+def move(client: Client, options: argparse.Namespace) -> None:
+    uri, new = uris.bucket(options.uri), uris.bucket(options.to)
+    query = {**uri.query, "bck_to": new.uname}
+    job = client.act("POST", uri.path, query, "move-bck").body.decode()
+    if options.non_verbose and not options.wait:
+        print(job)
         return
-    print(f"Bucket props successfully {'reset' if action == 'reset-bprops' else 'updated'}")
-    for name in changed:
-        new, old = value_text(name, _value(after[name])), value_text(name, _value(before[name]))
-        print(f'"{name}" set to: "{new}" (was: "{old}")')
-
-
-def _value(raw: object) -> Value:
-    assert isinstance(raw, bool | int | str)
-    return raw
+    text = f"rename-bucket[{job}] {uri} => {new}"
+    if not options.wait:
+        print(f"{text}. To monitor the progress, run 'ais show job {job}'")
+        return
+    print(f"{text} ...", flush=True)
+    if error := wait(client, job).error:
+        raise Failure(f"job {job} failed: {error}")
+    print("Done.")

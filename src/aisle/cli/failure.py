@@ -1,18 +1,15 @@
-"""What the command line tells when it cannot go on: one line, whatever happened."""
+"""What the command line tells when it cannot go on: one line, whatever happened.
+
+`Failure` is what commands raise; it is also the root of what the client raises, so that
+`except Failure` has them all.
+"""
 
 from __future__ import annotations
 
+from aisle.client.errors import ClientError as Failure
+from aisle.client.errors import Refused
 
-class Failure(Exception):
-    """A command cannot do what it was asked; `str()` is the line that the user reads."""
-
-
-class Refused(Failure):
-    """The node answered with an error; `status` is that of HTTP."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+__all__ = ["Failure", "Refused", "printable"]
 
 
 def printable(text: str) -> str:

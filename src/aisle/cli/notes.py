@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-
-from aisle.core.settings import SETTINGS
+from importlib import import_module
 
 
 def note(text: str) -> None:
@@ -14,7 +13,9 @@ def note(text: str) -> None:
 
 def note_settings(names: Iterable[str]) -> None:
     """Say which of the settings just made do nothing here yet."""
-    idle = [name for name in names if name in SETTINGS and not SETTINGS[name].effect]
+    # Imported here and now: the table takes longer to load than what only prints a note.
+    known = import_module("aisle.core.settings").SETTINGS
+    idle = [name for name in names if name in known and not known[name].effect]
     if idle:
         verb = "has" if len(idle) == 1 else "have"
         note(f"{', '.join(idle)} {verb} no effect in this release")

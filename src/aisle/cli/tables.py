@@ -12,15 +12,21 @@ from typing import Final
 
 from aisle.cli.failure import printable
 
-_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_IEC: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_SI: Final = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
 
 
-def size_text(size: int) -> str:
-    """`13B`, `10.44KiB`, `50.98MiB`."""
+def size_text(size: int, units: str = "iec") -> str:
+    """`13B`, `10.44KiB`, `50.98MiB`; in units of `si` `53.45MB`, and `raw` `53452800`."""
+    if units == "raw":
+        return str(size)
+    if units == "si":
+        power = min((len(str(size)) - 1) // 3, len(_SI) - 1)
+        return f"{size / 1000**power:.2f}{_SI[power]}" if power else f"{size}B"
     if size < 1024:
         return f"{size}B"
-    power = min((size.bit_length() - 1) // 10, len(_UNITS) - 1)
-    return f"{size / 1024**power:.2f}{_UNITS[power]}"
+    power = min((size.bit_length() - 1) // 10, len(_IEC) - 1)
+    return f"{size / 1024**power:.2f}{_IEC[power]}"
 
 
 def date_text(nanoseconds: int) -> str:
@@ -31,12 +37,22 @@ def date_text(nanoseconds: int) -> str:
 
 def properties(rows: Iterable[tuple[str, str]], *, headers: bool = True) -> Iterator[str]:
     """Lines of a PROPERTY VALUE table."""
-    lines = [("PROPERTY", "VALUE")] if headers else []
-    lines += [(printable(name), printable(value)) for name, value in rows]
-    longest = max((len(name) for name, _ in lines), default=0)
-    width = -(-(longest + 1) // 8) * 8 + 1
-    for name, value in lines:
-        yield f"{name:<{width}}{value}".rstrip()
+    return aligned(("PROPERTY", "VALUE"), rows, headers=headers)
+
+
+def aligned(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, headers: bool = True
+) -> Iterator[str]:
+    """Lines of a table as Go's tabwriter aligns them; all rows are read first."""
+    lines = [tuple(header)] if headers else []
+    lines += [tuple(printable(cell) for cell in row) for row in rows]
+    widths = [
+        -(-(max((len(line[index]) for line in lines), default=0) + 1) // 8) * 8 + 1
+        for index in range(len(header) - 1)
+    ]
+    for line in lines:
+        cells = [f"{cell:<{width}}" for cell, width in zip(line, widths, strict=False)]
+        yield "".join([*cells, line[-1]]).rstrip()
 
 
 class Columns:
@@ -50,11 +66,14 @@ class Columns:
     def heading(self) -> tuple[str, ...]:
         return self._header
 
-    def lines(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
-        shown = [[printable(cell) for cell in row] for row in rows]
-        for index in range(len(self._widths)):
-            longest = max((len(row[index]) for row in shown), default=0)
-            self._widths[index] = max(self._widths[index], longest)
-        for row in shown:
-            cells = [f"{cell:<{width}}" for cell, width in zip(row, self._widths, strict=True)]
-            yield "   ".join(cells).rstrip()
+    def lines(self, rows: Iterable[Sequence[str]]) -> Iterator[str]:
+        columns = [
+            [cell if cell.isprintable() else printable(cell) for cell in column]
+            for column in zip(*rows, strict=True)
+        ]
+        longest = (max(map(len, column)) for column in columns)
+        self._widths = list(map(max, self._widths, longest)) or self._widths
+        # One format a page: a long listing spends its time here.
+        layout = "   ".join(f"%-{width}s" for width in self._widths)
+        for cells in zip(*columns, strict=True):
+            yield (layout % cells).rstrip()

@@ -1,6 +1,7 @@
 """URIs of buckets and objects as users type them: `ais:`, `ais://abc`, `ais://abc/dir/name`.
 
-The scheme is passed on as it is typed: what providers there are is the node's to say.
+A namespace stands before the bucket: `ais://#ns/abc`, or `ais://@uuid#ns/abc` with the cluster that
+has it. The scheme is passed on as it is typed: what providers there are is the node's to say.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ _URI: Final = re.compile(r"([a-z0-9]{2,5}):(?://([^/]*)(?:/(.*))?)?", re.DOTALL)
 
 
 class Uri(NamedTuple):
-    """A provider, a bucket in it and a key in that; `""` for what is not named."""
+    """A provider, a bucket in it and a key in that; `""` for what is not named. `namespace` is as
+    it is typed, `@uuid#name` with either part or both."""
 
     provider: str
     bucket: str = ""
     key: str = ""
+    namespace: str = ""
 
     def __str__(self) -> str:
-        return f"{self.provider}://{self.bucket}" + (f"/{self.key}" if self.key else "")
+        space = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.provider}://{space}{self.bucket}" + (f"/{self.key}" if self.key else "")
 
     @property
     def parent(self) -> Uri:
@@ -39,29 +43,47 @@ class Uri(NamedTuple):
 
     @property
     def query(self) -> dict[str, str]:
-        return {"provider": self.provider}
+        space = {"namespace": self.namespace} if self.namespace else {}
+        return {"provider": self.provider, **space}
+
+    @property
+    def uname(self) -> str:
+        """The bucket as `bck_to` and `object_to` name it, with the key if there is one."""
+        return f"{self.provider}/{self.namespace or '@#'}/{self.bucket}/{self.key}"
 
 
 def _quote(text: str) -> str:
     return quote(text.encode("utf-8", "surrogateescape"), safe="/-._~")
 
 
+def assume(provider: str) -> None:
+    """From now on take names without a scheme as those of a provider (none: as mistakes)."""
+    _assumed[0] = provider
+
+
+_assumed: Final = [""]
+
+
 def parse(text: str) -> Uri:
     """Read a URI. Raises `Failure`."""
+    if _assumed[0] and text and ":" not in text:
+        text = f"{_assumed[0]}://{text}"
     match = _URI.fullmatch(text)
     if match is None:
         hint = f" (did you mean ais://{text}?)" if ":" not in text else ""
         raise Failure(f'"{text}" is not a URI such as ais://bucket/object{hint}')
     provider, bucket, key = match.groups(default="")
+    namespace = ""
     if bucket[:1] in ("@", "#"):
-        raise Failure(f'"{text}": bucket namespaces are not supported yet')
+        namespace = bucket
+        bucket, _, key = key.partition("/")
     if key and not bucket:
         raise Failure(f'"{text}" names no bucket')
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise Failure(f'"{text}" is not UTF-8') from None
-    return Uri(provider, bucket, key)
+    return Uri(provider, bucket, key, namespace)
 
 
 def bucket(text: str) -> Uri:

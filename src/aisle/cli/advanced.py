@@ -1,0 +1,31 @@
+"""`ais advanced`: what scripts need now and then."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from aisle.cli.failure import Failure
+
+if TYPE_CHECKING:
+    import argparse
+
+    from aisle.client.client import Client
+
+_MAPS = {"proxy": ("pmap",), "target": ("tmap",), "": ("pmap", "tmap")}
+
+
+def random_node_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "kind", nargs="?", default="", choices=("proxy", "target", ""), metavar="KIND",
+        help="proxy or target (default: either)",
+    )  # fmt: skip
+
+
+def random_node(client: Client, options: argparse.Namespace) -> None:
+    nodes = client.cluster_map()
+    ids = [node for name in _MAPS[options.kind] for node in nodes.get(name, {})]
+    if not ids:
+        raise Failure("there is no such node")
+    # Not a secret: any of them will do.
+    print(random.choice(ids))  # noqa: S311

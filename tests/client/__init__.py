@@ -1,0 +1,1 @@
+"""Tests of `aisle.client`: against a node, and against small servers that misbehave."""
