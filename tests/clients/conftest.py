@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.tools import Shell, aws_environment, rclone_environment
+from tests.clients.walkthrough import LICENSE, README, Walk
 from tests.conftest import empty_and_remove
 from tests.harness import Node
 
@@ -45,3 +46,14 @@ def aws(tmp_path: Path, any_node: Node) -> Shell:
 def rclone(tmp_path: Path, any_node: Node) -> Shell:
     """A shell in which rclone knows the node as `ais:`."""
     return Shell(tmp_path, rclone_environment(any_node))
+
+
+@pytest.fixture
+def walk(tmp_path: Path) -> Iterator[Walk]:
+    """A node without authentication, and the reader's files."""
+    node = Node(tmp_path / "data", auth=False, workers=1).start()
+    walk = Walk(node, tmp_path / "home")
+    walk.file("README.md", README)
+    walk.file("LICENSE", LICENSE)
+    yield walk
+    assert node.stop() == 0, node.log_tail()
