@@ -31,7 +31,7 @@ run: $(VENV)/.runtime ## start a node on http://localhost:8080, data under ./.ai
 	@exec $(BIN)/aisnode $(ARGS)
 
 test: setup ## install what the tests need, then run all checks and tests (ARGS="-k upload")
-	scripts/apt wrk curl
+	scripts/apt wrk curl zsh fish
 	scripts/services
 	scripts/deploy-tools
 	$(MAKE) --no-print-directory check

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.servers.ceph import CephError
 
-from bench import report, scale
+from bench import cli, report, scale
 from bench.load import LoadFailed
 from bench.measures import FULL, MEASURES, QUICK, Plan, Sample, disk
 from bench.servers import SERVERS, ServerFailed
@@ -30,8 +30,11 @@ _HERE = Path(__file__).parent
 _DOCUMENT = _HERE.parent / "docs" / "benchmarks.md"
 SCALE = "scale"
 _SCALE_DOCUMENT = _DOCUMENT.with_name("scale-out.md")
+# What is measured in which order, by the name that `--only` knows.
+ALL = {**MEASURES, "cli": cli.cli}
 _FAILURES = (
-    ServerFailed, LoadFailed, WireError, CephError, OSError, http.client.HTTPException,
+    ServerFailed, LoadFailed, cli.ToolFailed, WireError, CephError, OSError,
+    http.client.HTTPException,
 )  # fmt: skip
 
 
@@ -50,7 +53,7 @@ def main() -> int:
     scratch = Path(tempfile.mkdtemp(prefix="data-", dir=options.directory or output))
     try:
         results.disk = disk(scratch, min(plan.seconds, 2.0))
-        for measure in options.only or [*MEASURES, SCALE]:
+        for measure in options.only or [*ALL, SCALE]:
             if measure == SCALE:
                 _scale(plan, scratch, results)
                 continue
@@ -66,14 +69,14 @@ def main() -> int:
         print(f"written to {path} and {path.with_suffix('.json').name}", file=sys.stderr)
     if options.document:
         report.fill_document(results, _DOCUMENT if results.samples else _SCALE_DOCUMENT)
-    return int(any(s.errors for s in results.samples if s.server == report.PRODUCT))
+    return int(any(s.errors for s in results.samples if s.server in report.PRODUCTS))
 
 
 def _run(measure: str, name: str, plan: Plan, scratch: Path, results: report.Results) -> None:
     """One measure on one server, in a directory that is gone afterwards."""
     directory = scratch / f"{measure}-{name}"
     try:
-        with closing(MEASURES[measure](SERVERS[name](directory), plan)) as samples:
+        with closing(ALL[measure](SERVERS[name](directory), plan)) as samples:
             for sample in samples:
                 results.samples.append(sample)
                 print(report.one_line(sample), file=sys.stderr, flush=True)
@@ -103,6 +106,8 @@ def _plan(options: argparse.Namespace) -> Plan:
         plan = replace(plan, seconds=options.seconds)
     if options.keys:
         plan = replace(plan, keys=options.keys, few_keys=min(plan.few_keys, options.keys))
+    if options.files:
+        plan = replace(plan, files=options.files)
     return plan
 
 
@@ -112,7 +117,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="small counts, about three minutes")
     parser.add_argument(
-        "--only", action="append", choices=[*MEASURES, SCALE], help="this measure only (repeatable)"
+        "--only", action="append", choices=[*ALL, SCALE], help="this measure only (repeatable)"
     )
     parser.add_argument(
         "--servers",
@@ -124,7 +129,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rounds", type=int, default=1, help="repeat each measure, in turn; medians are reported"
     )
-    parser.add_argument("--keys", type=int, help="keys in the listing measure")
+    parser.add_argument("--keys", type=int, help="keys that are listed (listing and cli)")
+    parser.add_argument("--files", type=int, help="files that the command lines transfer (cli)")
     parser.add_argument(
         "--directory", type=Path, help="where servers keep their data (default: the results')"
     )

@@ -87,13 +87,14 @@ def play(
         raise LoadFailed("wrk is not installed (apt-get install wrk)")
     if len(targets) < THREADS:
         raise LoadFailed("too few objects to play")
+    threads = str(min(THREADS, connections))
     with tempfile.NamedTemporaryFile("w", suffix=".targets") as file:
         file.write("\n".join(targets) + "\n")
         file.flush()
         command = [
-            *(wrk, "-t", str(THREADS), "-c", str(connections), "-d", f"{max(1, round(seconds))}s"),
+            *(wrk, "-t", threads, "-c", str(connections), "-d", f"{max(1, round(seconds))}s"),
             *("--timeout", "30s", "-s", str(_SCRIPT), f"http://{server.host}/", "--"),
-            *(method, file.name, str(body), "once" if once else "cycle", str(THREADS)),
+            *(method, file.name, str(body), "once" if once else "cycle", threads),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     last = done.stdout.strip().rpartition("\n")[2]

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from bench import load, slow, stream
 from bench.process import Meter
-from bench.servers import Server
+from bench.servers import Aisle, Server
 
 FEW, MANY = "GET 128 B, few keys", "GET 128 B, many keys"
+NATIVE_GET, NATIVE_PUT = "GET 4 KiB, native", "PUT 4 KiB, native"
 PAGE, PAGE_DELIMITER = "list a page", "list a page, delimiter"
 ONE_STREAM, MULTIPART, SLOW = "GET 64 MiB, 1 stream", "multipart 64 MiB", "slow clients"
 
@@ -27,8 +28,10 @@ _BUCKET = "bench"
 _PAGE = 1_000
 _SMALL = 4_096
 _TINY = 128
-_LATENCY_CONNECTIONS = 4
-_LATENCY_ROUNDS = 3
+_PAGE_CONNECTIONS = 4
+# One: with a few connections it is luck how many fall on each worker, and that is all one sees.
+_LATENCY_CONNECTIONS = 1
+_LATENCY_ROUNDS = 5
 _SAMPLE_OF_KEYS = 20_000
 
 
@@ -42,10 +45,11 @@ class Plan:
     few_keys: int
     slow_seconds: float
     slow_clients: int = 256
+    files: int = 10_000
 
 
 FULL = Plan(seconds=10, keys=1_000_000, small_keys=10_000, few_keys=10_000, slow_seconds=20)
-QUICK = Plan(seconds=2, keys=20_000, small_keys=2_000, few_keys=2_000, slow_seconds=5)
+QUICK = Plan(seconds=2, keys=20_000, small_keys=2_000, few_keys=2_000, slow_seconds=5, files=1_000)
 
 
 @dataclass(slots=True)
@@ -76,31 +80,52 @@ def small(server: Server, plan: Plan) -> Generator[Sample]:
     """4 KiB GET, PUT and DELETE at 32 connections."""
     with server:
         load.make_bucket(server, _BUCKET)
-        keys = [_key(number) for number in range(plan.small_keys)]
+        keys = [name_of(number) for number in range(plan.small_keys)]
         load.fill(server, _BUCKET, keys, _SMALL)
         yield _wrk(server, plan, "GET 4 KiB", "GET", keys)[0]
-        new = load.shuffled(f"new/{_key(n)}" for n in range(_enough(plan)))
+        new = load.shuffled(f"new/{name_of(n)}" for n in range(_enough(plan)))
         sample, run = _wrk(server, plan, "PUT 4 KiB", "PUT", new, body=_SMALL, once=True)
         yield sample
         written = load.shuffled(run.sent(new))  # each is deleted once
         yield _wrk(server, plan, "DELETE 4 KiB", "DELETE", written, once=True)[0]
 
 
+def native(server: Server, plan: Plan) -> Generator[Sample]:
+    """4 KiB GET and PUT by the native API beside the same by S3, on the node that has both."""
+    if not isinstance(server, Aisle):
+        return
+    with server:
+        load.make_bucket(server, _BUCKET)
+        keys = [name_of(number) for number in range(plan.small_keys)]
+        load.fill(server, _BUCKET, keys, _SMALL)
+        signer = server.signer()
+
+        def targets(method: str, names: list[str]) -> list[str]:
+            paths = (f"/v1/objects/{_BUCKET}/{name}" for name in names)
+            signed = [signer.signed(method, path, {"provider": "ais"}) for path in paths]
+            return load.shuffled(signed)
+
+        yield _wrk(server, plan, "GET 4 KiB", "GET", keys)[0]
+        yield _played(server, plan, NATIVE_GET, "op", "GET", targets("GET", keys), 32)[0]
+        new = load.shuffled(f"new/{name_of(n)}" for n in range(_enough(plan)))
+        yield _wrk(server, plan, "PUT 4 KiB", "PUT", new, body=_SMALL, once=True)[0]
+        new = [f"native/{name_of(n)}" for n in range(_enough(plan))]
+        played = targets("PUT", new)
+        yield _played(server, plan, NATIVE_PUT, "op", "PUT", played, 32, _SMALL, True)[0]
+
+
 def listing(server: Server, plan: Plan) -> Generator[Sample]:
     """GET latency at few keys and at many, and pages of a listing over the many."""
     keys = min(plan.keys, server.list_cap or plan.keys)
     few = min(plan.few_keys, keys)
-    with server:
+    with server, server.twin("few") as other:
         load.make_bucket(server, _BUCKET)
+        load.make_bucket(other, _BUCKET)
         layout = Layout(keys)
         names = [layout.key(number) for number in range(keys)]
-        load.fill(server, _BUCKET, names[:few], _TINY)
-        yield _latency(server, plan, FEW, names[:few])
-        if keys > few:
-            rate = load.fill(server, _BUCKET, names[few:], _TINY)
-            sample = _latency(server, plan, MANY, names)
-            sample.note += f"; loaded at {rate:,.0f} keys/s"
-            yield sample
+        load.fill(other, _BUCKET, names[:few], _TINY)
+        rate = load.fill(server, _BUCKET, names, _TINY)
+        yield from _latencies(plan, (other, FEW, names[:few]), (server, MANY, names), rate)
         yield _pages(server, plan, _BUCKET, layout, "")
         if server.list_cap is None:
             yield _pages(server, plan, _BUCKET, layout, "/")
@@ -155,6 +180,7 @@ def memory(server: Server, plan: Plan) -> Generator[Sample]:
 
 MEASURES: dict[str, Measure] = {
     "small": small,
+    "native": native,
     "listing": listing,
     "1mib": mib,
     "64mib": mib64,
@@ -191,7 +217,7 @@ class Layout:
         return self.per_directory or max(1, min(100, self.keys // (2 * _PAGE)))
 
     def key(self, number: int) -> str:
-        return _key(number, self.width)
+        return name_of(number, self.width)
 
     def starts(self, count: int, *, directories: bool) -> list[str]:
         """`count` random `start-after` values, each followed by a full page; one `""` if the
@@ -206,7 +232,7 @@ class Layout:
         return [self.key(number) for number in numbers]
 
 
-def _key(number: int, width: int = 100) -> str:
+def name_of(number: int, width: int = 100) -> str:
     return f"d{number // width:05d}/k{number:07d}"
 
 
@@ -215,7 +241,7 @@ def _enough(plan: Plan) -> int:
     return int(plan.seconds * 20_000)
 
 
-def _settle() -> None:
+def settle() -> None:
     """Let what was prepared reach the disk, so that its writing is not measured."""
     os.sync()
     time.sleep(0.2)
@@ -236,7 +262,7 @@ def _played(
     server: Server, plan: Plan, operation: str, unit: str, method: str, targets: list[str],
     connections: int, body: int = 0, once: bool = False,
 ) -> tuple[Sample, load.Run]:  # fmt: skip
-    _settle()
+    settle()
     with Meter(server.pid) as used:
         run = load.play(
             server, method, targets,
@@ -252,19 +278,27 @@ def _played(
     return sample, run
 
 
-def _latency(server: Server, plan: Plan, operation: str, keys: list[str]) -> Sample:
-    """The round with the best p99 of three: a neighbour's burst is not the server's."""
-    some = load.shuffled(keys)[:_SAMPLE_OF_KEYS]
+_Side = tuple[Server, str, list[str]]
+
+
+def _latencies(plan: Plan, few: _Side, many: _Side, rate: float) -> Generator[Sample]:
+    """Both in turn, several times, so that what a neighbour does meets both: of each the round with
+    the best p99, and the best p50."""
     short = replace(plan, seconds=max(1.0, plan.seconds / _LATENCY_ROUNDS))
-    rounds = [
-        _wrk(server, short, operation, "GET", some, connections=_LATENCY_CONNECTIONS)[0]
-        for _ in range(_LATENCY_ROUNDS)
-    ]
-    best = min(rounds, key=lambda sample: sample.p99)
-    best.p50 = min(sample.p50 for sample in rounds)
-    best.errors = sum(sample.errors for sample in rounds)
-    best.note = f"{len(keys):,} keys"
-    return best
+    rounds: tuple[list[Sample], list[Sample]] = ([], [])
+    for _ in range(_LATENCY_ROUNDS):
+        for side, (server, operation, keys) in zip(rounds, (few, many), strict=True):
+            some = load.shuffled(keys)[:_SAMPLE_OF_KEYS]
+            connections = _LATENCY_CONNECTIONS
+            side += _wrk(server, short, operation, "GET", some, connections=connections)[:1]
+    for side, (_, _, keys) in zip(rounds, (few, many), strict=True):
+        best = min(side, key=lambda sample: sample.p99)
+        best.p50 = min(sample.p50 for sample in side)
+        best.errors = sum(sample.errors for sample in side)
+        best.note = f"{len(keys):,} keys"
+        if side is rounds[1]:
+            best.note += f"; loaded at {rate:,.0f} keys/s"
+        yield best
 
 
 def _pages(server: Server, plan: Plan, bucket: str, layout: Layout, delimiter: str) -> Sample:
@@ -277,7 +311,7 @@ def _pages(server: Server, plan: Plan, bucket: str, layout: Layout, delimiter: s
         targets.append(signer.target("GET", bucket, "", query))
     page = load.must(server, "GET", targets[0])
     entries = page.count(b"<CommonPrefixes>" if delimiter else b"<Contents>")
-    sample, _ = _played(server, plan, operation, "page", "GET", targets, _LATENCY_CONNECTIONS)
+    sample, _ = _played(server, plan, operation, "page", "GET", targets, _PAGE_CONNECTIONS)
     sample.note = f"{entries:,} entries a page, {layout.keys:,} keys"
     return sample
 
@@ -299,7 +333,7 @@ def _stream(
     server: Server, plan: Plan, operation: str, kind: stream.Kind, size: int, *,
     objects: int = 1, connections: int = 4,
 ) -> Sample:  # fmt: skip
-    _settle()
+    settle()
     job = stream.job(
         server, kind, _BUCKET,
         size=size, connections=connections, seconds=plan.seconds, objects=objects, at_least=2,
@@ -312,12 +346,12 @@ def _stream(
         operation, server.name, "GiB",
         rate=moved / outcome.elapsed if outcome.elapsed else 0.0,
         cpu=used.cpu / moved if moved else 0.0,
-        p50=1000 * _percentile(ordered, 0.50), p99=1000 * _percentile(ordered, 0.99),
+        p50=1000 * percentile(ordered, 0.50), p99=1000 * percentile(ordered, 0.99),
         peak_total=used.peak_total, peak_process=used.peak_process,
         client_cpu=used.client_cpu / moved if moved else 0.0,
         operations=len(ordered), errors=outcome.errors, note=outcome.first_error,
     )  # fmt: skip
 
 
-def _percentile(ordered: list[float], share: float) -> float:
+def percentile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0

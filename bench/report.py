@@ -17,11 +17,23 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench import scale
-from bench.measures import FEW, MANY, MULTIPART, ONE_STREAM, PAGE, PAGE_DELIMITER, SLOW, Sample
+from bench.measures import (
+    FEW,
+    MANY,
+    MULTIPART,
+    NATIVE_GET,
+    NATIVE_PUT,
+    ONE_STREAM,
+    PAGE,
+    PAGE_DELIMITER,
+    SLOW,
+    Sample,
+)
 from bench.scale import Row
 
 PEER: Final = "rclone"
 PRODUCT: Final = "aisle"
+PRODUCTS: Final = (PRODUCT, "ais")
 _TOLERATED: Final = 0.01
 _BEGIN, _END = "<!-- results: begin -->", "<!-- results: end -->"
 
@@ -143,7 +155,8 @@ QUOTED: Final = (
 )
 
 ORDER: Final = (
-    *("GET 4 KiB", "PUT 4 KiB", "DELETE 4 KiB", FEW, MANY, PAGE, PAGE_DELIMITER),
+    *("GET 4 KiB", NATIVE_GET, "PUT 4 KiB", NATIVE_PUT, "DELETE 4 KiB"),
+    *(FEW, MANY, PAGE, PAGE_DELIMITER),
     *("GET 1 MiB", "PUT 1 MiB", "GET 64 MiB", ONE_STREAM, "PUT 64 MiB", MULTIPART, SLOW),
 )
 
@@ -225,8 +238,7 @@ def _cells(sample: Sample, peer: Sample | None) -> list[str]:
             if sample.cpu * scale.cpu < 100
             else f"{sample.cpu * scale.cpu:,.0f} {scale.cpu_word}",
             f"{sample.cpu / peer.cpu:.2f}" if peer and peer.cpu else "-",
-            f"{sample.p50:,.2f}",
-            f"{sample.p99:,.2f}",
+            *(f"{value:,.2f}" if value else "-" for value in (sample.p50, sample.p99)),
         ]
     else:
         cells += ["-"] * 6 if worked else ["failed", *["-"] * 5]

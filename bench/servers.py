@@ -79,6 +79,10 @@ class Server(ABC):
     def signer(self) -> Signer:
         return Signer(self.host, self.credentials)
 
+    def twin(self, name: str) -> Self:
+        """Another one of the same kind, with a directory of its own beside this one's."""
+        return type(self)(self.directory.with_name(f"{self.directory.name}-{name}"))
+
     def start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.port = _free_port()
@@ -155,7 +159,7 @@ class Aisle(Server):
 
     def command(self) -> list[str]:
         return [
-            *(_program("aisnode"), "--data", str(self.directory)),
+            *(program("aisnode"), "--data", str(self.directory)),
             *("--host", HOST, "--port", str(self.port), "--workers", "2"),
         ]
 
@@ -179,7 +183,7 @@ class Rclone(Server):
 
     def command(self) -> list[str]:
         return [
-            *(_program("rclone"), "serve", "s3", str(self.directory)),
+            *(program("rclone"), "serve", "s3", str(self.directory)),
             *("--addr", self.host, "--auth-key", ",".join(self.credentials[:2])),
             *("--vfs-cache-mode", "off", "--dir-cache-time", "24h", "--poll-interval", "0"),
             *("--log-level", "ERROR", "--config", os.devnull),
@@ -207,13 +211,13 @@ class Moto(Server):
     slow_cap = 32
 
     def command(self) -> list[str]:
-        return [_program("moto_server"), "-H", HOST, "-p", str(self.port)]
+        return [program("moto_server"), "-H", HOST, "-p", str(self.port)]
 
 
 SERVERS: dict[str, type[Server]] = {server.name: server for server in (Aisle, Rclone, Moto)}
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """The command of the environment that runs the tool, else the one on the PATH."""
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)

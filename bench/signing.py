@@ -52,8 +52,12 @@ class Signer:
     def target(
         self, method: str, bucket: str, key: str = "", query: Mapping[str, str] | None = None
     ) -> str:
-        """The signed path and query of one request."""
+        """The signed path and query of one S3 request."""
         path = f"/{bucket}/{quote(key, safe='/-_.~')}" if key else f"/{bucket}"
+        return self.signed(method, path, query)
+
+    def signed(self, method: str, path: str, query: Mapping[str, str] | None = None) -> str:
+        """The path, which is encoded already, and the query with the signature."""
         canonical = _canonical({**self._parameters, **query}) if query else self._plain_query
         request = (
             f"{method}\n{path}\n{canonical}\nhost:{self.host}\n\nhost\nUNSIGNED-PAYLOAD"

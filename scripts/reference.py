@@ -1,15 +1,20 @@
-"""Write the reference pages that come from tables: settings and options, S3 operations.
+"""Write the reference pages that come from tables: settings and options, operations, commands.
 
 `python scripts/reference.py` writes; with `--check` it only tells, by its exit code, whether the
 pages are up to date. The text of every row stands in the tables, not here.
 """
 
+import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from aisle.api.native import operations as native
+from aisle.api.native.openapi import summary, url_of
 from aisle.api.s3 import dialect
 from aisle.api.s3.operations import ROUTES
+from aisle.cli.commands import COMMANDS, Command
+from aisle.cli.parser import command_parser
 from aisle.core import features, settings
 from aisle.node.options import OPTIONS
 
@@ -54,6 +59,26 @@ How the served ones behave is told in [The S3 API](../s3.md).
 """
 
 
+NATIVE = """\
+# Native operations
+
+This page is written by `make docs` from the table that the server routes by; the same is served as
+an OpenAPI 3.1 description at `/v1/openapi.json`. Operations that share a method and a path are told
+apart by `what` in the query, by `action` in the JSON message of the body, or by a parameter of the
+query that only one of them has. What bodies and replies look like is told in
+[The native API](../native-api.md) and the pages it names.
+"""
+
+
+COMMANDS_HEAD = """\
+# Commands
+
+This page is written by `make docs` from the table that `ais` itself uses. What the commands print
+is shown in [Command line](../cli.md). Every command has `--help` (`-h`), `--endpoint URL` and
+`--no-color` as well.
+"""
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     lines = [list(head)]
@@ -82,6 +107,22 @@ def render_operations() -> str:
     rows.sort(key=lambda row: (row[3] == "", row[0]))
     listed = table(("Operation", "Method", "Target", "Served"), rows)
     return f"{OPERATIONS}\n{listed}"
+
+
+def render_native() -> str:
+    """The page of native operations."""
+    rows = [
+        (
+            f"{row.method} `{url_of(row.path)}`",
+            f"{row.by} `{word}`" if word else "",
+            code(row.name),
+            summary(row),
+        )
+        for row in native.ROUTES
+        for word in (row.values[0] if row.values else "",)
+    ]
+    head = ("Request", "Told apart by", "Operation", "What it does")
+    return f"{NATIVE}\n{table(head, rows)}"
 
 
 def render_settings() -> str:
@@ -127,7 +168,62 @@ def render_settings() -> str:
     return f"{HEAD}\n{options}{SETTINGS}\n{rows}{FEATURES}\n{flags}"
 
 
-PAGES = {"settings.md": render_settings, "s3-operations.md": render_operations}
+def render_commands() -> str:
+    """The page of commands: names, arguments, options and examples of each."""
+    rows = sorted(COMMANDS, key=lambda row: row.names[0])
+    return "\n".join([COMMANDS_HEAD, *map(_command, rows)])
+
+
+def _command(row: Command) -> str:
+    name = row.names[0]
+    others = ", ".join(code(f"ais {other}") for other in row.names[1:])
+    also = f" Also: {others}." if others else ""
+    text = row.help[0].upper() + row.help[1:] + "."
+    words: list[argparse.Action] = []
+    options: list[argparse.Action] = []
+    for action in command_parser(name, row)._actions:
+        common = {"-h", "--endpoint", "--no-color"} & set(action.option_strings)
+        if action.help is not argparse.SUPPRESS and not common:
+            (options if action.option_strings else words).append(action)
+    arguments = "".join(f" {_argument(action)}" for action in words)
+    dots = " [OPTIONS]" if options else ""
+    lines = [f"## ais {name}\n", f"{text}{also}\n", "```text", f"ais {name}{dots}{arguments}"]
+    lines += ["", *row.examples, "```\n"]
+    listed = [(code(_option(action)), _meaning(action)) for action in (*words, *options)]
+    return "\n".join([*lines, *([table(("Argument", "Meaning"), listed)] if listed else [])])
+
+
+def _argument(action: argparse.Action) -> str:
+    word = _value(action)
+    return {"?": f"[{word}]", "*": f"[{word} ...]", "+": f"{word} [{word} ...]"}.get(
+        str(action.nargs), word
+    )
+
+
+def _value(action: argparse.Action) -> str:
+    if action.metavar is None and action.choices:
+        return "|".join(map(str, action.choices))
+    return str(action.metavar or action.dest).upper()
+
+
+def _option(action: argparse.Action) -> str:
+    if not action.option_strings:
+        return _value(action)
+    value = "" if action.nargs == 0 else f" {_value(action)}"
+    return ", ".join(action.option_strings) + value
+
+
+def _meaning(action: argparse.Action) -> str:
+    text = (action.help or "").replace("%%", "%") % vars(action)
+    return text[:1].upper() + text[1:] + "."
+
+
+PAGES = {
+    "native-operations.md": render_native,
+    "settings.md": render_settings,
+    "s3-operations.md": render_operations,
+    "commands.md": render_commands,
+}
 
 
 def main() -> None:
