@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from typing import Any, Final
 
 from aisle.cli import config, performance
 from aisle.cli.daemons import Daemon, counter, daemons, entries, primary_of, smap, state_of
 from aisle.cli.failure import Failure
 from aisle.cli.flags import headers_flag, json_flag, units_flag
-from aisle.cli.tables import Columns, date_text, size_text
+from aisle.cli.tables import date_text, print_table, size_text
 from aisle.client import Client
 
 _GATEWAY: Final = (
@@ -60,14 +59,6 @@ def show(client: Client, options: argparse.Namespace) -> None:
         _dashboard(client, options)
 
 
-def _print(
-    header: Sequence[str], rows: Sequence[Sequence[str]], options: argparse.Namespace
-) -> None:
-    table = Columns(header)
-    for line in table.lines(rows if options.no_headers else [table.heading, *rows]):
-        print(line)
-
-
 # --- the map --------------------------------------------------------------------------------
 
 
@@ -86,7 +77,7 @@ def _smap(client: Client, options: argparse.Namespace) -> None:
         )
         for node in entries(found)
     ]
-    _print(("NODE", "TYPE", "PUBLIC URL", "STATUS"), rows, options)
+    print_table(("NODE", "TYPE", "PUBLIC URL", "STATUS"), rows, headers=not options.no_headers)
     if options.no_headers:
         return
     idle = [node["daemon_id"] for node in found["pmap"].values() if node["flags"]]
@@ -116,7 +107,11 @@ def _bmd(client: Client, options: argparse.Namespace) -> None:
         for namespace, found in spaces.items()
         for name, props in found.items()
     ]
-    _print(("PROVIDER", "NAMESPACE", "NAME", "COPIES", "EC(D, P)", "CREATED"), rows, options)
+    print_table(
+        ("PROVIDER", "NAMESPACE", "NAME", "COPIES", "EC(D, P)", "CREATED"),
+        rows,
+        headers=not options.no_headers,
+    )
     if not options.no_headers:
         print(f"\nBuckets: {len(rows)}   BMD Version: {bmd['version']}   UUID: {bmd['uuid']}")
 
@@ -148,7 +143,11 @@ def _dashboard(client: Client, options: argparse.Namespace) -> None:
             print()
         if shown:
             header = _GATEWAY if kind == "proxy" else _TARGET
-            _print(header, [_cells(row, primary, options.units) for row in shown], options)
+            print_table(
+                header,
+                [_cells(row, primary, options.units) for row in shown],
+                headers=not options.no_headers,
+            )
     if not options.what and not options.no_headers:
         print()
         for name, text in _summary(client, found, rows, options.units):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 
 from aisle.cli.daemons import ask, targets
 from aisle.cli.flags import headers_flag, json_flag, units_flag
-from aisle.cli.tables import Columns, size_text
+from aisle.cli.tables import print_table, size_text
 from aisle.client import Client
 
 
@@ -42,7 +41,7 @@ def show(client: Client, options: argparse.Namespace) -> None:
         for room in (row.told["capacity"],)
     ]
     header = ("TARGET", "MOUNTPATHS", "USED", "AVAIL", "USED(min%)", "USED(avg%)", "USED(max%)")
-    _print(header, cells, options)
+    print_table(header, cells, headers=not options.no_headers)
 
 
 def mountpath(client: Client, options: argparse.Namespace) -> None:
@@ -64,7 +63,7 @@ def mountpath(client: Client, options: argparse.Namespace) -> None:
         for path, place in row.told["capacity"]["mountpaths"].items()
     ]
     header = ("TARGET", "MOUNTPATH", "USED", "AVAIL", "USED(%)", "FILE SYSTEM")
-    _print(header, cells, options)
+    print_table(header, cells, headers=not options.no_headers)
 
 
 def disk(client: Client, options: argparse.Namespace) -> None:
@@ -87,15 +86,7 @@ def disk(client: Client, options: argparse.Namespace) -> None:
         for name, one in disks.items()
     ]
     header = ("TARGET", "DISK", "READ", "READ(avg size)", "WRITE", "WRITE(avg size)", "UTIL(%)")
-    _print(header, cells, options)
-
-
-def _print(
-    header: Sequence[str], rows: Sequence[Sequence[str]], options: argparse.Namespace
-) -> None:
-    table = Columns(header)
-    for line in table.lines(rows if options.no_headers else [table.heading, *rows]):
-        print(line)
+    print_table(header, cells, headers=not options.no_headers)
 
 
 def cleanup_arguments(parser: argparse.ArgumentParser) -> None:

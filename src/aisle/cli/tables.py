@@ -1,4 +1,4 @@
-"""How things are printed: columns, sizes, dates. Pure functions; the layout is AIStore's.
+"""How things are printed: columns, sizes, dates. Pure but for `print_table`; layouts are AIStore's.
 
 A list of objects has its columns three blanks apart; a table of properties is aligned as Go's
 tabwriter does it there: tab stops of eight, and a blank.
@@ -77,3 +77,12 @@ class Columns:
         layout = "   ".join(f"%-{width}s" for width in self._widths)
         for cells in zip(*columns, strict=True):
             yield (layout % cells).rstrip()
+
+
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, headers: bool = True
+) -> None:
+    """Print a table that is there as a whole."""
+    table = Columns(header)
+    for line in table.lines([table.heading, *rows] if headers else rows):
+        print(line)

@@ -1,4 +1,4 @@
-"""Sizes and durations as people write them: `4MiB`, `64KB`, `7d`, `1h30m`.
+"""Sizes, durations and truth as people write them: `4MiB`, `64KB`, `7d`, `1h30m`, `yes`.
 
 Units follow AIStore: every size suffix is a power of 1,024, whether it is written `K`, `KB` or
 `KiB`; durations are what Go's `time.ParseDuration` reads, and days and weeks beside. A value keeps
@@ -62,3 +62,15 @@ def parse_duration(text: str) -> int:
     if total > _LARGEST:
         raise ValueError("expected a duration below 292 years")
     return total
+
+
+def parse_bool(raw: object) -> bool:
+    """`true` or `false`, or another word for it. Raises `ValueError`."""
+    if isinstance(raw, bool):
+        return raw
+    word = raw.strip().lower() if isinstance(raw, str) else ""
+    if word in ("true", "yes", "on", "1"):
+        return True
+    if word in ("false", "no", "off", "0"):
+        return False
+    raise ValueError("expected true or false")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from aisle.core.units import parse_duration
+from aisle.core.units import parse_bool, parse_duration
 
 Kind = Literal[
     "path", "paths", "file", "text", "texts", "url", "int", "bool", "choice", "duration", "secret"
@@ -113,14 +113,7 @@ def to_int(row: Option, raw: Any) -> int:
 
 
 def to_bool(row: Option, raw: Any) -> bool:
-    if isinstance(raw, bool):
-        return raw
-    word = raw.strip().lower() if isinstance(raw, str) else ""
-    if word in ("true", "yes", "on", "1"):
-        return True
-    if word in ("false", "no", "off", "0"):
-        return False
-    raise ValueError("expected true or false")
+    return parse_bool(raw)
 
 
 def to_choice(row: Option, raw: Any) -> str:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from aisle.core import features
 from aisle.core.settings.row import ACCESS_ALL, Scope, Setting, Value
-from aisle.core.units import parse_duration, parse_size
+from aisle.core.units import parse_bool, parse_duration, parse_size
 
 
 def parse(row: Setting, raw: object, scope: Scope) -> Value:
     """The canonical value of `row` from text or JSON."""
     match row.kind:
         case "bool":
-            return _bool(raw)
+            return parse_bool(raw)
         case "int":
             return _int(raw, row.low, row.high)
         case "mask":
@@ -55,17 +55,6 @@ def size_of(value: Value) -> int:
     """The bytes of a canonical size."""
     assert isinstance(value, str)
     return parse_size(value)
-
-
-def _bool(raw: object) -> bool:
-    if isinstance(raw, bool):
-        return raw
-    word = raw.strip().lower() if isinstance(raw, str) else ""
-    if word in ("true", "yes", "on", "1"):
-        return True
-    if word in ("false", "no", "off", "0"):
-        return False
-    raise ValueError("expected true or false")
 
 
 def _int(raw: object, low: int, high: int) -> int:
