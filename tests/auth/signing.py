@@ -12,10 +12,21 @@ from botocore.credentials import Credentials
 
 from aisle.auth.authenticate import authenticate
 from aisle.auth.credentials import Credential
+from aisle.auth.principal import Principal
 from aisle.core.http import RequestHead
 
-ALICE = Credential("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "alice")
-TEMPORARY = Credential("ASIATEMPORARY", "another secret", "bob", session_token="token/with+signs=")
+
+def someone(name: str) -> Principal:
+    """A user of whom only the name matters."""
+    return Principal(name, "", "", name, "", frozenset())
+
+
+ALICE = Credential(
+    "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", someone("alice")
+)
+TEMPORARY = Credential(
+    "ASIATEMPORARY", "another secret", someone("bob"), session_token="token/with+signs="
+)
 USERS = {user.access_key: user for user in (ALICE, TEMPORARY)}
 lookup = USERS.get
 URL = "http://localhost:8080/demo/key"
@@ -27,7 +38,7 @@ def now() -> float:
 
 def user_of(head: RequestHead) -> str:
     """Who the house takes the sender of `head` for."""
-    return authenticate(head, lookup, now=now()).identity.user
+    return authenticate(head, lookup, now=now()).principal.name
 
 
 def head_of(method: str, url: str, headers: Mapping[str, str]) -> RequestHead:

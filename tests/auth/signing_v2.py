@@ -72,4 +72,4 @@ def check(
 
 
 def user_of(head: RequestHead, target: tuple[str, str] = TARGET) -> str:
-    return check(head, target).identity.user
+    return check(head, target).principal.name

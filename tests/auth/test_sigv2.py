@@ -124,7 +124,7 @@ EXAMPLES = {
 def test_published_example_is_accepted(name: str) -> None:
     head, target = EXAMPLES[name]
     at = parsedate_to_datetime(head.headers["date"]).timestamp()
-    assert check(head, target, at=at).identity.user == "alice"
+    assert check(head, target, at=at).principal.name == "alice"
     with pytest.raises(SignatureMismatch):
         check(changed(head, method="POST"), target, at=at)
 
@@ -137,8 +137,8 @@ def test_published_query_example_is_accepted_until_it_expires() -> None:
         {},
     )
     target = ("johnsmith", "photos/puppy.jpg")
-    assert check(head, target, at=1175139620).identity.user == "alice"
-    assert check(head, target, at=0).identity.user == "alice"
+    assert check(head, target, at=1175139620).principal.name == "alice"
+    assert check(head, target, at=0).principal.name == "alice"
     with pytest.raises(RequestExpired):
         check(head, target, at=1175139621)
 
@@ -188,7 +188,7 @@ def test_signature_of_botocore_is_accepted(
     query = query_of(parameters)
     head = make(method, f"{path}?{query}" if query else path, headers)
     result = check(head, ("demo", path.removeprefix("/demo/")))
-    assert result.identity.user == "alice"
+    assert result.principal.name == "alice"
     assert result.head.headers["x-amz-meta-b"].strip() == metadata.strip()
     assert result.head.headers["content-type"] == "text/plain"
 

@@ -123,7 +123,7 @@ def test_date_header_stands_in_for_x_amz_date() -> None:
 
 def test_request_without_credentials_is_anonymous() -> None:
     result = authenticate(head_of("GET", URL + "?list-type=2", {}), lookup, now=now())
-    assert result.identity.anonymous
+    assert result.principal.anonymous
     assert result.payload.kind is PayloadKind.UNSIGNED
 
 

@@ -17,7 +17,7 @@ from aisle.auth.payload import PayloadKind
 from aisle.core.errors import SignatureMismatch
 from aisle.core.http import RequestHead
 from aisle.core.sigv4 import EMPTY_SHA256, sign
-from tests.auth.signing import ALICE, changed, lookup
+from tests.auth.signing import ALICE, changed, lookup, someone
 
 NOW = calendar.timegm((2013, 5, 24, 0, 0, 0))
 SCOPE = "AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request"
@@ -82,7 +82,7 @@ EXAMPLES = {
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_published_header_example_is_accepted(name: str) -> None:
     result = authenticate(EXAMPLES[name], lookup, now=NOW)
-    assert result.identity.user == "alice"
+    assert result.principal.name == "alice"
     assert result.payload.kind is PayloadKind.DIGEST
 
 
@@ -189,7 +189,7 @@ def test_our_own_client_signs_the_published_example() -> None:
 
 
 # Three uploads of s3cmd 2.4.0 (`put f.txt "s3://demo/a b+cé/x&y.txt"`), as captured.
-S3CMD = Credential("AKID", "SECRETKEY", "carol")
+S3CMD = Credential("AKID", "SECRETKEY", someone("carol"))
 S3CMD_KEY = b"/a%20b%2Bc%C3%A9/x%26y.txt"
 S3CMD_ATTRS = (
     "atime:{}/ctime:1795309067/gid:0/gname:root/md5:5d41402abc4b2a76b9719d911017c592"
@@ -246,7 +246,7 @@ S3CMD_NOW = calendar.timegm((2026, 11, 22, 0, 58, 0))
 @pytest.mark.parametrize("form", S3CMD_REQUESTS)
 def test_s3cmd_upload_is_accepted(form: str) -> None:
     result = authenticate(S3CMD_REQUESTS[form], {"AKID": S3CMD}.get, now=S3CMD_NOW)
-    assert result.identity.user == "carol"
+    assert result.principal.name == "carol"
 
 
 @pytest.mark.parametrize("form", S3CMD_REQUESTS)

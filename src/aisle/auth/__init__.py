@@ -1,1 +1,2 @@
-"""Who is asking: signatures, chunk decoding, credentials. Pure functions over values, no I/O."""
+"""Who is asking, and whether they may: signatures, tokens, chunk decoding, policies, ACLs, and the
+one decision. Pure functions over values, no I/O."""

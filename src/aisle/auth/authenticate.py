@@ -9,20 +9,30 @@ signature is, `sigv4` and `sigv2` know.
 from __future__ import annotations
 
 from aisle.auth import sigv2, sigv4
-from aisle.auth.credentials import ANONYMOUS, Authenticated, Lookup
+from aisle.auth.credentials import Authenticated, Lookup
 from aisle.auth.payload import anonymous_payload
+from aisle.auth.principal import ANONYMOUS
 from aisle.core.errors import InvalidArgument, NotSupported
 from aisle.core.http import RequestHead
+from aisle.core.sigv4 import SERVICE
 
 
 def authenticate(
-    head: RequestHead, lookup: Lookup, *, now: float, target: tuple[str, str] | None = None
+    head: RequestHead,
+    lookup: Lookup,
+    *,
+    now: float,
+    target: tuple[str, str] | None = None,
+    service: str = SERVICE,
+    digest: str = "",
 ) -> Authenticated:
     """Identify the sender of `head`; `now` is in seconds since 1970.
 
     `target` is the bucket and key that the caller will act on, percent-encoded as received, `""`
     for what is not named, from wherever they came: host or path. A version 2 signature is over
     them and not over the host, so without `target` it cannot be checked and is refused.
+
+    `service` is the one that the request is for; others than S3 give the `digest` of its body.
 
     Raises `InvalidAccessKey`, `SignatureMismatch`, `MalformedCredentials`, `RequestExpired`,
     `ClockSkewTooLarge`, `AccessDenied` (unsigned headers, wrong session token), `InvalidRequest`,
@@ -39,9 +49,9 @@ def authenticate(
     if "authorization" in head.repeated:
         raise InvalidArgument("Only one auth mechanism allowed", name="Authorization")
     if presigned:
-        return sigv4.check_query(head, lookup, now)
+        return sigv4.check_query(head, lookup, now, service=service, digest=digest)
     if authorization is not None and not sigv2.is_mine(authorization):
-        return sigv4.check_header(head, authorization, lookup, now)
+        return sigv4.check_header(head, authorization, lookup, now, service=service, digest=digest)
     if target is None:
         raise NotSupported("signature version 2 is not supported here, use AWS4-HMAC-SHA256")
     if authorization is not None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from aisle.auth.payload import Payload
+from aisle.auth.principal import Principal
 from aisle.core.errors import AccessDenied
 from aisle.core.http import RequestHead
 
@@ -21,21 +22,20 @@ class Credential:
 
     access_key: str
     secret_key: str = field(repr=False)
-    user: str
+    principal: Principal
     session_token: str = field(default="", repr=False)
 
 
-class Identity(NamedTuple):
-    """Who is asking."""
+class NotLoaded(Exception):
+    """What belongs to an access key is not at hand; it is to be read, and then asked for again."""
 
-    user: str
-    access_key: str
-    anonymous: bool = False
+    def __init__(self, access_key: str) -> None:
+        super().__init__(access_key)
+        self.access_key = access_key
 
 
-ANONYMOUS: Final = Identity("", "", anonymous=True)
-
-# An unknown or disabled access key is `None`. Called once a request, so it must be quick.
+# An unknown or disabled access key is `None`. Called once a request, so it must be quick: what it
+# would have to wait for it raises as `NotLoaded`, which passes through all of authentication.
 Lookup = Callable[[str], Credential | None]
 
 
@@ -45,7 +45,7 @@ class Authenticated(NamedTuple):
     `head` is the one that was given, with headers added that its sender had moved to the query.
     """
 
-    identity: Identity
+    principal: Principal
     payload: Payload
     head: RequestHead
 

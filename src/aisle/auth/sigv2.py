@@ -35,7 +35,7 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import Final
 
-from aisle.auth.credentials import Authenticated, Credential, Identity, Lookup, check_token
+from aisle.auth.credentials import Authenticated, Credential, Lookup, check_token
 from aisle.auth.dates import check_skew, parse_timestamp, to_timestamp
 from aisle.auth.hoisted import wire, with_headers
 from aisle.auth.payload import anonymous_payload
@@ -238,7 +238,6 @@ def _verify(
         digest = hmac.digest(key, text.encode("latin-1"), "sha1")
         computed = b2a_base64(digest, newline=False)
         if hmac.compare_digest(computed, proof.encode("ascii")):
-            identity = Identity(credential.user, credential.access_key)
-            return Authenticated(identity, payload, head)
+            return Authenticated(credential.principal, payload, head)
         first = first or text
     raise SignatureMismatch(credential.access_key, provided=proof, string_to_sign=first)

@@ -1,7 +1,10 @@
 """Check the Signature Version 4 of a request: in its Authorization header or in its query.
 
-The region of the scope enters the signing key and nothing else. What is decided where S3's
-documentation is silent or not followed by clients:
+The region of the scope enters the signing key and nothing else. The service does too, and must be
+the one that the request is for: what was signed for `iam` says nothing to `s3`. Services other than
+S3 sign the digest of the body without naming it, so they pass what they have read (`digest`).
+
+What is decided where S3's documentation is silent or not followed by clients:
 
 * Every `x-amz-*` header must be signed, in presigned requests too: otherwise whoever holds a
   presigned PUT could turn it into a copy. Two are excepted because the signature covers their
@@ -24,7 +27,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from aisle.auth.chunked import ChunkSigner
-from aisle.auth.credentials import Authenticated, Credential, Identity, Lookup, check_token
+from aisle.auth.credentials import Authenticated, Credential, Lookup, check_token
 from aisle.auth.dates import MAX_SKEW, check_skew, parse_timestamp, to_timestamp
 from aisle.auth.hoisted import with_headers
 from aisle.auth.payload import (
@@ -105,24 +108,31 @@ class _Claim(NamedTuple):
 
 
 def check_header(
-    head: RequestHead, authorization: str, lookup: Lookup, now: float
+    head: RequestHead,
+    authorization: str,
+    lookup: Lookup,
+    now: float,
+    *,
+    service: str = SERVICE,
+    digest: str = "",
 ) -> Authenticated:
-    """Check a request with an Authorization header."""
-    claim = _parse_authorization(authorization)
+    """Check a request with an Authorization header. `digest` is the SHA-256 of its whole body, for
+    a service whose clients do not tell it."""
+    claim = _parse_authorization(authorization, service)
     _require_signed(head, claim.scope.names, exempt=(HASH_HEADER, _AGENT_HEADER, "x-amz-date"))
     timestamp = _header_timestamp(head)
     time = parse_timestamp(timestamp)
     if time is None:
         raise MalformedCredentials("the date of the request cannot be read")
     check_skew(time, now)
-    claimed = head.headers.get(HASH_HEADER)
+    claimed = digest or head.headers.get(HASH_HEADER)
     if not claimed:
         raise InvalidRequest("Missing required header for this request: x-amz-content-sha256")
     payload = parse_payload(claimed)
     credential = _find(claim, timestamp, lookup)
     check_token(credential, head.headers.get(_TOKEN_HEADER, ""))
     query = canonical_query(head.query)
-    key = signing_key(credential.secret_key, claim.scope.date, claim.scope.region)
+    key = signing_key(credential.secret_key, claim.scope.date, claim.scope.region, service)
     request = _Request(head, claim, timestamp, query, claimed)
     mismatches = []
     for host, path in _splits(head):
@@ -133,9 +143,11 @@ def check_header(
     raise mismatches[0]
 
 
-def check_query(head: RequestHead, lookup: Lookup, now: float) -> Authenticated:
-    """Check a presigned request."""
-    claim = _parse_query(head)
+def check_query(
+    head: RequestHead, lookup: Lookup, now: float, *, service: str = SERVICE, digest: str = ""
+) -> Authenticated:
+    """Check a presigned request. For `digest` see `check_header`."""
+    claim = _parse_query(head, service)
     _require_signed(head, claim.scope.names, exempt=(HASH_HEADER, _AGENT_HEADER))
     params = head.params
     timestamp = params["X-Amz-Date"]
@@ -158,9 +170,9 @@ def check_query(head: RequestHead, lookup: Lookup, now: float) -> Authenticated:
             raise InvalidRequest("the request has two different session tokens")
         token = params[_TOKEN_PARAM]
     check_token(credential, token)
-    claimed = _presigned_hash(head)
+    claimed = digest or _presigned_hash(head)
     payload = parse_payload(claimed)
-    key = signing_key(credential.secret_key, claim.scope.date, claim.scope.region)
+    key = signing_key(credential.secret_key, claim.scope.date, claim.scope.region, service)
     query = canonical_query(head.query, without="X-Amz-Signature")
     request = _Request(head, claim, timestamp, query, claimed)
     host = head.headers.get("host", "")
@@ -174,7 +186,7 @@ def check_query(head: RequestHead, lookup: Lookup, now: float) -> Authenticated:
     return known._replace(head=with_headers(head, moved)) if moved else known
 
 
-def _parse_authorization(text: str) -> _Claim:
+def _parse_authorization(text: str, service: str) -> _Claim:
     algorithm, _, rest = text.partition(" ")
     if algorithm != ALGORITHM:
         # The value is never repeated in a message: it may be a password or a token.
@@ -190,10 +202,12 @@ def _parse_authorization(text: str) -> _Claim:
         raise MalformedCredentials(
             "the Authorization header must have Credential, SignedHeaders and Signature, once each"
         )
-    return _claim(fields["Credential"], fields["SignedHeaders"], fields["Signature"], False)
+    return _claim(
+        fields["Credential"], fields["SignedHeaders"], fields["Signature"], False, service
+    )
 
 
-def _parse_query(head: RequestHead) -> _Claim:
+def _parse_query(head: RequestHead, service: str) -> _Claim:
     params = head.params
     for name in _PARAMS:
         if not params.get(name):
@@ -211,33 +225,37 @@ def _parse_query(head: RequestHead) -> _Claim:
         params["X-Amz-SignedHeaders"],
         params["X-Amz-Signature"],
         True,
+        service,
     )
 
 
-def _claim(credential: str, signed: str, proof: str, query: bool) -> _Claim:
+def _claim(credential: str, signed: str, proof: str, query: bool, service: str) -> _Claim:
     # What follows relies on plain text: it is compared, hashed, and repeated in error replies.
     if not (proof.isascii() and proof.isalnum()):
         raise MalformedCredentials("the signature has characters it cannot have", query=query)
-    return _Claim(_scope(credential, signed, query), proof, query)
+    return _Claim(_scope(credential, signed, query, service), proof, query)
 
 
 @lru_cache(maxsize=1024)
-def _scope(credential: str, signed: str, query: bool) -> _Scope:
+def _scope(credential: str, signed: str, query: bool, service: str) -> _Scope:
     # From the right: an access key may have a slash in it.
     parts = credential.rsplit("/", 4)
     if len(parts) != 5 or not parts[0]:
         raise MalformedCredentials(
-            "the credential must be <access key>/YYYYMMDD/<region>/s3/aws4_request", query=query
+            f"the credential must be <access key>/YYYYMMDD/<region>/{service}/aws4_request",
+            query=query,
         )
-    access_key, date, region, service, terminator = parts
-    if service != SERVICE or terminator != TERMINATOR:
-        raise MalformedCredentials("the credential must end in /s3/aws4_request", query=query)
+    access_key, date, region, named, terminator = parts
+    if named != service or terminator != TERMINATOR:
+        raise MalformedCredentials(
+            f"the credential must end in /{service}/aws4_request", query=query
+        )
     if len(region) > _REGION_LIMIT:
         raise MalformedCredentials("the credential's region is not a name", query=query)
     text = credential + signed
     if not (text.isascii() and text.isprintable()):
         raise MalformedCredentials("the credentials have characters they cannot have", query=query)
-    scope = f"{date}/{region}/{SERVICE}/{TERMINATOR}"
+    scope = f"{date}/{region}/{service}/{TERMINATOR}"
     return _Scope(access_key, date, region, scope, signed, tuple(signed.split(";")))
 
 
@@ -340,5 +358,4 @@ class _Request(NamedTuple):
             scope, proof = self.claim.scope, self.claim.proof
             signer = ChunkSigner(scope.access_key, key, self.timestamp, scope.text, proof)
             payload = parse_payload(self.claimed, signer)
-        identity = Identity(credential.user, credential.access_key)
-        return Authenticated(identity, payload, self.head)
+        return Authenticated(credential.principal, payload, self.head)

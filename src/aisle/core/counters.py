@@ -43,7 +43,7 @@ _OFFSETS: Final = {
 _OTHER: Final = (len(FAMILIES) - 1) * len(_FIELDS)
 SLOTS: Final = 256
 # The cells before the base: which orders the node has followed, see `api.native.orders`.
-_ORDERS: Final = ("shutdown", "reset-stats", "reset-errors", "rotate-logs")
+_ORDERS: Final = ("shutdown", "reset-stats", "reset-errors", "rotate-logs", "load-x509")
 _STARTED: Final = 7
 _BASE: Final = 8
 _FIRST: Final = _BASE + _WIDTH

@@ -62,6 +62,22 @@ class IncompleteBody(AisleError):
     """The body ended before the announced number of bytes, or went on past it."""
 
 
+class RequestTimeout(AisleError):
+    """The client has neither sent nor taken anything for too long."""
+
+
+class TooBusy(AisleError):
+    """There are as many requests as can be served at a time."""
+
+
+class RateLimited(AisleError):
+    """More requests were sent than are allowed; after `retry_after` seconds one more may come."""
+
+    def __init__(self, what: str, retry_after: float) -> None:
+        super().__init__(f"the rate of requests {what} is limited: try again later")
+        self.retry_after = retry_after
+
+
 class DigestMismatch(AisleError):
     """The body's digest is not the one the client sent. Nothing was stored."""
 
@@ -129,6 +145,122 @@ class MalformedCredentials(AuthError):
     def __init__(self, message: str, *, query: bool = False) -> None:
         super().__init__(message)
         self.query = query
+
+
+class InvalidCredentials(AuthError):
+    """No such user, or another password: which of them, nobody is told."""
+
+    def __init__(self) -> None:
+        super().__init__("invalid credentials")
+
+
+class InvalidToken(AuthError):
+    """A token that was not issued here, or is void by now; it is never repeated."""
+
+
+class ExpiredToken(AuthError):
+    """A token, or temporary credentials, whose time is over."""
+
+
+class TooManyAttempts(AuthError):
+    """Passwords are tried too quickly; after `retry_after` seconds another try counts."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("too many attempts to log in, try again later")
+        self.retry_after = retry_after
+
+
+# --- users, keys, roles: AIStore's clients tell these by the words "user ", "role ", "cluster " ---
+
+
+class UserNotFound(AisleError):
+    def __init__(self, user: str) -> None:
+        super().__init__(f'user "{user}" does not exist')
+        self.user = user
+
+
+class UserExists(AisleError):
+    def __init__(self, user: str) -> None:
+        super().__init__(f'user "{user}" already exists')
+        self.user = user
+
+
+class UserInUse(AisleError):
+    """A user that is not to be deleted while it has access keys or policies."""
+
+    def __init__(self, user: str, what: str) -> None:
+        super().__init__(f'user "{user}" still has {what}')
+        self.user = user
+
+
+class RoleNotFound(AisleError):
+    def __init__(self, role: str) -> None:
+        super().__init__(f'role "{role}" does not exist')
+        self.role = role
+
+
+class RoleExists(AisleError):
+    def __init__(self, role: str) -> None:
+        super().__init__(f'role "{role}" already exists')
+        self.role = role
+
+
+class ClusterNotFound(AisleError):
+    """`cluster` is its uuid or its alias."""
+
+    def __init__(self, cluster: str) -> None:
+        super().__init__(f'cluster "{cluster}" is not registered')
+        self.cluster = cluster
+
+
+class ClusterExists(AisleError):
+    def __init__(self, cluster: str) -> None:
+        super().__init__(f'cluster "{cluster}" is already registered')
+        self.cluster = cluster
+
+
+class AccountNotFound(AisleError):
+    def __init__(self, account: str) -> None:
+        super().__init__(f'account "{account}" does not exist')
+        self.account = account
+
+
+class EmailExists(AisleError):
+    """Another account has the address."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f'the address "{email}" belongs to another account')
+        self.email = email
+
+
+class AccessKeyNotFound(AisleError):
+    def __init__(self, access_key: str) -> None:
+        super().__init__(f'access key "{access_key}" does not exist')
+        self.access_key = access_key
+
+
+class AccessKeyExists(AisleError):
+    def __init__(self, access_key: str) -> None:
+        super().__init__(f'access key "{access_key}" already exists')
+        self.access_key = access_key
+
+
+class UserPolicyNotFound(AisleError):
+    def __init__(self, policy: str) -> None:
+        super().__init__(f'policy "{policy}" does not exist')
+        self.policy = policy
+
+
+class InvalidPassword(AisleError):
+    """A password that cannot be set."""
+
+
+class LimitExceeded(AisleError):
+    """There are as many of something as there may be."""
+
+
+class MalformedPolicy(AisleError):
+    """A policy document cannot be read, or means nothing here; the text is the reason."""
 
 
 # --- buckets, objects, uploads --------------------------------------------------------------

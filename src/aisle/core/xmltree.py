@@ -1,8 +1,8 @@
 """XML that others have written, as a small tree: the standard library's expat, hardened.
 
-Document types, entities and deep nesting are refused before they cost anything; attributes and
-namespaces are dropped, because nothing of S3 depends on them. What a document means, and how
-long it may be, is its reader's affair.
+Document types, entities and deep nesting are refused before they cost anything; namespaces and
+all attributes but `xsi:type` are dropped, because nothing of S3 depends on them. What a document
+means, and how long it may be, is its reader's affair.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ class XmlError(ValueError):
 
 
 class Element:
-    """A node: local name, text, children."""
+    """A node: local name, text, children, and what its `xsi:type` says."""
 
-    __slots__ = ("children", "name", "text")
+    __slots__ = ("children", "kind", "name", "text")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, kind: str = "") -> None:
         self.name = name
+        self.kind = kind
         self.text = ""
         self.children: list[Element] = []
 
@@ -40,15 +41,21 @@ class Element:
         return default if child is None else child.text
 
 
+def _kind(attributes: dict[str, str]) -> str:
+    """The value of `xsi:type`, whatever prefix the namespace has."""
+    found = (value for name, value in attributes.items() if name.rpartition(":")[2] == "type")
+    return next(found, "").strip()
+
+
 def parse_tree(document: bytes) -> Element:
     """The root of a document. Raises `XmlError`."""
     top = Element("")
     stack = [top]
 
-    def start(name: str, _attributes: dict[str, str]) -> None:
+    def start(name: str, attributes: dict[str, str]) -> None:
         if len(stack) > MAX_DEPTH:
             raise XmlError("the document is nested too deeply")
-        element = Element(name.rpartition(":")[2])
+        element = Element(name.rpartition(":")[2], _kind(attributes) if attributes else "")
         stack[-1].children.append(element)
         stack.append(element)
 

@@ -70,13 +70,18 @@ ROWS: Final = (
     Setting("rate_limit.backend.num_retries", "int", 3, "Retries of a limited request.", BOTH),
     Setting("rate_limit.backend.per_op_max_tokens", "text", "",
             "Requests an interval by operation, such as GET:100,PUT:50.", BOTH),
-    Setting("rate_limit.frontend.enabled", "bool", False, "Limit requests of clients.", BOTH),
-    Setting("rate_limit.frontend.interval", "duration", "1m", "Time in which tokens are used up.",
-            BOTH),
-    Setting("rate_limit.frontend.max_tokens", "int", 1000, "Requests an interval.", BOTH),
-    Setting("rate_limit.frontend.burst_size", "int", 375, "Requests allowed at once.", BOTH),
+    Setting("rate_limit.frontend.enabled", "bool", False,
+            "Limit requests of clients: in a bucket's props those to the bucket, in the cluster's"
+            " configuration those of each user.", BOTH, True),
+    Setting("rate_limit.frontend.interval", "duration", "1m",
+            "Time in which `max_tokens` requests may come.", BOTH, True),
+    Setting("rate_limit.frontend.max_tokens", "int", 1000,
+            "Requests an interval, over the whole cluster; each worker has its share.", BOTH, True),
+    Setting("rate_limit.frontend.burst_size", "int", 375,
+            "Requests allowed at once, after a pause; no more than `max_tokens`.", BOTH, True),
     Setting("rate_limit.frontend.per_op_max_tokens", "text", "",
-            "Requests an interval by operation, such as GET:100,PUT:50.", BOTH),
+            "Requests an interval by HTTP method, such as get:1000,put:500; what is named here"
+            " counts for itself.", BOTH, True),
     Setting("features", "mask", features.DEFAULT_MASK,
             "Feature flags, as names or a mask; `none` clears them. Those without effect here are"
             " marked in the list of features.", BOTH, True),
@@ -91,7 +96,9 @@ ROWS: Final = (
             "Age at which an unfinished multipart upload is removed; 0 keeps it.", BOTH, True),
     # AIStore's again, of buckets alone.
     Setting("access", "mask", ACCESS_ALL,
-            "Permission bits granted on the bucket, as AIStore numbers them.", BUCKET),
+            "Permissions that are left open on the bucket, a bit for each as AIStore numbers them;"
+            " what is closed is closed for everybody, but for changes of the bucket's properties.",
+            BUCKET, True),
     Setting("extra.aws.cloud_region", "text", "", "Region of the remote bucket.", BUCKET),
     Setting("extra.aws.endpoint", "text", "", "Endpoint of the remote bucket.", BUCKET),
     Setting("extra.aws.profile", "text", "", "Named profile with the credentials.", BUCKET),

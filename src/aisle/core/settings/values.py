@@ -7,9 +7,14 @@ was expected.
 
 from __future__ import annotations
 
+from typing import Final
+
 from aisle.core import features
 from aisle.core.settings.row import ACCESS_ALL, Scope, Setting, Value
 from aisle.core.units import parse_bool, parse_duration, parse_size
+
+_METHODS: Final = ("GET", "HEAD", "PUT", "POST", "DELETE")
+_MOST: Final = (1 << 31) - 1
 
 
 def parse(row: Setting, raw: object, scope: Scope) -> Value:
@@ -57,6 +62,18 @@ def size_of(value: Value) -> int:
     return parse_size(value)
 
 
+def per_operation(text: str) -> dict[str, int]:
+    """Numbers by HTTP method, from text such as `get:1000,put:500`. Raises `ValueError`."""
+    found: dict[str, int] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = item.partition(":")
+        method = name.strip().upper()
+        if method not in _METHODS or method in found:
+            raise ValueError(f"expected METHOD:NUMBER for any of {', '.join(_METHODS)}, each once")
+        found[method] = _int(number, 0, _MOST)
+    return found
+
+
 def _int(raw: object, low: int, high: int) -> int:
     # int() alone would read True, "1_000" and Arabic digits.
     text = raw.strip() if isinstance(raw, str) else ""
@@ -102,6 +119,8 @@ def _text(row: Setting, raw: object) -> str:
             parse_size(value)
     elif row.kind == "duration":
         parse_duration(value)
+    elif row.name.endswith(".per_op_max_tokens"):
+        per_operation(value)
     else:
         _check_printable(value)
     return value

@@ -1,0 +1,1 @@
+"""The JSON policy language: documents, what their statements match, and their conditions."""
