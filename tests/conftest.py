@@ -7,6 +7,7 @@ and requests alternate between these.
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,9 +19,11 @@ from hypothesis import settings
 from tests.cluster.cluster import Cluster
 from tests.cluster.deployments import EMBEDDED, NAMES, Deployment
 from tests.harness import Node
+from tests.servers.postgres import Postgres
 
-# How long an example takes says more of the machine than of the code.
-settings.register_profile("aisle", deadline=None)
+# How long an example takes says more of the machine than of the code. The same examples come each
+# time, so that a run tells of the change it is for; with AISLE_EXPLORE=1 there are new ones.
+settings.register_profile("aisle", deadline=None, derandomize="AISLE_EXPLORE" not in os.environ)
 settings.load_profile("aisle")
 
 
@@ -86,6 +89,14 @@ def open_node(
     yield running
     assert running.stop() == 0, running.log_tail()
     shutil.rmtree(running.data)  # pytest keeps the directories of three runs
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of a module's own."""
+    server = Postgres().start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ async def append(store: Store, bucket: BucketRow, handle: Handle, data: bytes) -
 async def flush(
     store: Store, bucket: BucketRow, handle: Handle, claim: Claim | None = None
 ) -> Object:
-    return await appends.flush(store, bucket, KEY, handle, owner="me", claim=claim)
+    return await appends.flush(store, bucket, KEY, handle, claim=claim)
 
 
 async def grow(store: Store, bucket: BucketRow, *pieces: bytes) -> Object:

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from aisle.core.errors import StoreUnavailable
 from aisle.namespace import records
 from aisle.namespace.records import (
+    AccessKey,
     Bucket,
     Completed,
     Config,
     Extent,
+    KeyPair,
     Layout,
     Listed,
     Object,
@@ -23,7 +25,9 @@ from aisle.namespace.records import (
     PartInfo,
     Reader,
     Record,
+    Session,
     Upload,
+    User,
     decode,
     encode,
     escape_key,
@@ -160,3 +164,16 @@ def test_timed_ids_sort_by_time_and_do_not_repeat() -> None:
     assert [identity[:8] for identity in made] == sorted(identity[:8] for identity in made)
     assert len({*made}) == 100
     assert all(len(identity) == 16 and identity[0] != 0xFF for identity in made)
+
+
+def test_rows_that_hold_secrets_do_not_show_them() -> None:
+    shown = repr(
+        [
+            User("alice", "1" * 12, 0, password="hidden", keys=["AKIA"]),
+            AccessKey("AKIA", "hidden", "alice", 0),
+            KeyPair("AKIA", "hidden"),
+            Session("ASIA", "hidden", "hidden", "alice", 0, 1),
+        ]
+    )
+    assert "hidden" not in shown
+    assert "alice" in shown

@@ -25,6 +25,7 @@ from typing import Any, Final
 
 from aisle.store.rados.lib import load
 from tests.harness import free_port
+from tests.servers.pausing import pause
 
 OSDS: Final = 3
 START_SECONDS: Final = 60.0
@@ -162,13 +163,13 @@ class Ceph:
 
     def pause_osd(self, number: int) -> None:
         """Stop OSD `number` where it is, as a hung machine would."""
-        self._daemons[f"osd.{number}"].send_signal(signal.SIGSTOP)
+        pause(self._daemons[f"osd.{number}"].pid)
 
     def resume_osd(self, number: int) -> None:
         self._daemons[f"osd.{number}"].send_signal(signal.SIGCONT)
 
     def pause_monitor(self) -> None:
-        self._daemons["mon.a"].send_signal(signal.SIGSTOP)
+        pause(self._daemons["mon.a"].pid)
 
     def resume_monitor(self) -> None:
         self._daemons["mon.a"].send_signal(signal.SIGCONT)

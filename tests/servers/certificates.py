@@ -34,9 +34,14 @@ class Certificates:
 
 
 def make(
-    directory: Path, *, password: bytes = b"", curve: ec.EllipticCurve | None = None
+    directory: Path,
+    *,
+    password: bytes = b"",
+    curve: ec.EllipticCurve | None = None,
+    client: bool = False,
 ) -> Certificates:
-    """A fresh authority, and a certificate of this machine's loopback names and addresses."""
+    """A fresh authority, and a certificate of this machine's loopback names and addresses; with
+    `client` it is one to come with, and no server's."""
     directory.mkdir(parents=True, exist_ok=True)
     authority = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a test")])
@@ -51,12 +56,13 @@ def make(
     addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     public = authority.public_key()
+    purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
     cert = (
         _builder(subject, issuer, key.public_key())
         .add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
         .sign(authority, hashes.SHA256())
     )

@@ -25,6 +25,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from tests.harness import free_port
+from tests.servers.pausing import pause
 
 USER: Final = "aisle"
 _SECONDS: Final = 60.0
@@ -143,7 +144,8 @@ class Postgres:
     def pause(self) -> None:
         """Stop all its processes where they are, as a hung machine would."""
         # The postmaster is the first: it makes no more of them.
-        self._signal(signal.SIGSTOP)
+        for pid in self._processes():
+            pause(pid)
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)

@@ -416,7 +416,7 @@ class Cutter:
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({}, "this node wants signed requests: sign with its access key"),
+        ({}, "this node wants to know who asks: log in, or sign with an access key"),
         ({**KEYS, "AISLE_SOURCE_SECRET_KEY": "another secret"}, "signature does not match"),
         ({**KEYS, "AISLE_SOURCE_ACCESS_KEY": "NOBODY"}, "the access key is not known here"),
     ],

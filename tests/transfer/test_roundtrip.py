@@ -288,7 +288,7 @@ def test_an_append_goes_on_at_the_target() -> None:
         await import_all(target, await export(source))
         moved = await buckets.get(target, bucket.name)
         handle = await appends.append(target, moved, b"log", handle, Data(b"more"))
-        await appends.flush(target, moved, b"log", handle, owner="me")
+        await appends.flush(target, moved, b"log", handle)
         assert await get(target, moved, b"log") == b"small" + pattern(LARGE) + b"more"
 
     run(work())

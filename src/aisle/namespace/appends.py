@@ -200,7 +200,6 @@ async def flush(
     key: bytes,
     handle: Handle,
     *,
-    owner: str,
     claim: Claim | None = None,
 ) -> Object:
     """End a session and make its pieces visible behind what the object has by then.
@@ -224,7 +223,7 @@ async def flush(
             if await store.index.get("object", row_key) == raw:
                 raise
             continue  # replaced, and its bytes given up, since its row was read
-        record = _record(session, old, grown, owner=owner, now=store.now())
+        record = _record(session, old, grown, now=store.now())
         done = Completed(
             bucket.record.id, key, record.mtime, record.etag, b"%d" % handle.size, {}, ""
         )
@@ -309,9 +308,7 @@ async def _digest(
     return (claim.kind, found.hex())
 
 
-def _record(
-    session: UploadRow, old: Object | None, grown: _Grown, *, owner: str, now: int
-) -> Object:
+def _record(session: UploadRow, old: Object | None, grown: _Grown, *, now: int) -> Object:
     """The object with its pieces. What is said of it beside its bytes is what was said before."""
     said = old if old is not None else session.record
     return Object(
@@ -321,7 +318,7 @@ def _record(
         storage_class=said.storage_class,
         checksums={},
         checksum_type="",
-        owner=owner,
+        owner=said.owner,
         extents=grown.extents,
         layout=grown.layout,
         headers=said.headers,
@@ -330,6 +327,7 @@ def _record(
         parts=[],
         part_count=0,
         seq=old.seq + 1 if old else 1,
+        acl=said.acl,
     )
 
 

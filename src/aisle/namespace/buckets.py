@@ -14,9 +14,9 @@ over all providers.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -24,6 +24,7 @@ from aisle.core.errors import (
     BucketExists,
     BucketNotEmpty,
     BucketNotFound,
+    InvalidRequest,
     RowChanged,
     WriteConflict,
 )
@@ -31,6 +32,10 @@ from aisle.core.names import BucketName
 from aisle.namespace.records import Bucket, bucket_key, decode, encode
 from aisle.namespace.store import RETRIES, BucketRow, Store
 from aisle.store.base import ABSENT, Change, Check, Delete, Put
+
+# More documents than a bucket can have: see `documents`.
+_DOCUMENTS: Final = 10_000
+_POLICY: Final = b"policy"
 
 
 async def create(
@@ -40,8 +45,9 @@ async def create(
     owner: str,
     location: str = "",
     props: Mapping[str, Any] | None = None,
+    documents: Mapping[bytes, bytes] | None = None,
 ) -> BucketRow:
-    """Make a bucket. Raises `BucketExists` if its name is taken."""
+    """Make a bucket, with its `documents` by kind. Raises `BucketExists` if its name is taken."""
     taken = await _holder(store, name)
     if taken is not None:
         raise _exists(name, owner, taken)
@@ -58,7 +64,11 @@ async def create(
     key = bucket_key(*name)
     raw = encode(record)
     try:
-        await store.index.commit(Check("bucket", key, ABSENT), Put("bucket", key, raw))
+        await store.index.commit(
+            Check("bucket", key, ABSENT),
+            Put("bucket", key, raw),
+            *(Put("document", record.id + kind, text) for kind, text in (documents or {}).items()),
+        )
     except RowChanged:
         raise _exists(name, owner, (await get(store, name)).record) from None
     return BucketRow(key, raw, record)
@@ -88,8 +98,8 @@ def _exists(name: BucketName, owner: str, taken: Bucket) -> BucketExists:
 async def rename(store: Store, name: BucketName, new: BucketName, *, identity: bytes) -> BucketRow:
     """Give the bucket of this id another name, in one commit; done already, it stays done.
 
-    Its objects, uploads and props are its own as before. Raises `BucketNotFound` and
-    `BucketExists`.
+    Its objects, uploads and props are its own as before. Raises `BucketNotFound`, `BucketExists`,
+    and `InvalidRequest` while it has a policy, which has the old name in it.
     """
     for _ in range(RETRIES):
         taken = await _holder(store, new)
@@ -100,6 +110,7 @@ async def rename(store: Store, name: BucketName, new: BucketName, *, identity: b
         row = await get(store, name)
         if row.record.id != identity:
             raise BucketNotFound(name.name, name.namespace)
+        await refuse_policy(store, row)
         record = msgspec.structs.replace(
             row.record, name=new.name, provider=new.provider, namespace=new.namespace, mark=b""
         )
@@ -108,6 +119,7 @@ async def rename(store: Store, name: BucketName, new: BucketName, *, identity: b
             await store.index.commit(
                 row.check,
                 Check("bucket", key, ABSENT),
+                Check("document", identity + _POLICY, ABSENT),
                 Delete("bucket", row.key),
                 Put("bucket", key, raw),
             )
@@ -115,6 +127,12 @@ async def rename(store: Store, name: BucketName, new: BucketName, *, identity: b
             continue
         return BucketRow(key, raw, record)
     raise WriteConflict(f'bucket "{name.name}" is being changed by too many writers')
+
+
+async def refuse_policy(store: Store, row: BucketRow) -> None:
+    """Raise `InvalidRequest` if the bucket has a policy, which names it."""
+    if await store.index.get("document", row.record.id + _POLICY) is not None:
+        raise InvalidRequest(f'"{row.record.name}" has a policy that names it: delete that first')
 
 
 async def get(store: Store, name: BucketName, *, recent: bool = False) -> BucketRow:
@@ -164,11 +182,14 @@ async def list_all(
     after: bytes = b"",
     limit: int = 10_000,
     namespace: str | None = None,
+    wanted: Callable[[Bucket], bool] | None = None,
 ) -> list[BucketRow]:
     """Buckets in byte order of their names, above the row key `after`; those of one namespace, if
-    it is named (`""` is the global one)."""
+    it is named (`""` is the global one), and only those that are `wanted`."""
     found: list[BucketRow] = []
     async for row in _scan(store, prefix.encode("utf-8", "surrogateescape"), after, limit):
+        if wanted is not None and not wanted(row.record):
+            continue
         if namespace is None or row.record.namespace == namespace:
             found.append(row)
             if len(found) == limit:
@@ -220,7 +241,12 @@ async def delete(store: Store, name: BucketName) -> None:
                         Put("bucket", row.key, _unmarked(row.record)),
                     )
                 raise BucketNotEmpty(name.name)
-            await store.index.commit(Check("bucket", row.key, marked), Delete("bucket", row.key))
+            documents = await store.index.scan("document", prefix=row.record.id, limit=_DOCUMENTS)
+            await store.index.commit(
+                Check("bucket", row.key, marked),
+                Delete("bucket", row.key),
+                *(Delete("document", key) for key, _ in documents),
+            )
         except RowChanged:
             continue
         return

@@ -1,4 +1,5 @@
-"""Changes of an object that leave its bytes where they are: a new name, other custom metadata.
+"""Changes of an object that leave its bytes where they are: a new name, other custom metadata,
+another ACL.
 
 Each is one batch that checks the row it was decided on, and is tried again if another writer was
 faster. Blobs carry the name that they were written for; after a rename `moved` rows lead from a
@@ -7,11 +8,12 @@ blob to its present name, for the sweep.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from aisle.auth.acl import Grant
 from aisle.core.errors import (
     BlobMissing,
     InvalidArgument,
@@ -90,15 +92,32 @@ async def set_custom(
 
     Raises `ObjectNotFound`, and `InvalidArgument` if it would be too much.
     """
+
+    def with_meta(old: Object) -> Object:
+        meta = {**({} if replace else old.meta), **values}
+        _check_custom(meta)
+        return msgspec.structs.replace(old, meta=meta)
+
+    return await _change(store, bucket, key, with_meta)
+
+
+async def set_acl(
+    store: Store, bucket: BucketRow, key: bytes, acl: Callable[[Object], list[Grant] | None]
+) -> Object:
+    """Give an object another ACL: what `acl` says of the record it replaces, which is what it
+    raises on too. Bytes, version and date stay. Raises `ObjectNotFound`."""
+    return await _change(store, bucket, key, lambda old: msgspec.structs.replace(old, acl=acl(old)))
+
+
+async def _change(
+    store: Store, bucket: BucketRow, key: bytes, change: Callable[[Object], Object]
+) -> Object:
     row_key = bucket.record.id + key
     for _ in range(RETRIES):
         raw = await store.index.get("object", row_key)
         if raw is None:
             raise ObjectNotFound(bucket.record.name, key.decode())
-        old = decode(Object, raw)
-        meta = {**({} if replace else old.meta), **values}
-        _check_custom(meta)
-        record = msgspec.structs.replace(old, meta=meta)
+        record = change(decode(Object, raw))
         try:
             await store.index.commit(
                 Check("object", row_key, raw), Put("object", row_key, encode(record))

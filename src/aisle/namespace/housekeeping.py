@@ -8,7 +8,7 @@ older than `space.sweep_age` and its owner's rows do not name it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from aisle.core.errors import BlobMissing, StoreError, UploadNotFound, WriteConflict
@@ -22,6 +22,7 @@ from aisle.namespace.records import (
     Object,
     Part,
     Reader,
+    Session,
     Upload,
     decode,
     encode,
@@ -43,6 +44,10 @@ LONG_READ = 30 * SECOND
 # Parts are given this long before they count as left over from an ended upload.
 PART_GRACE = 3600 * SECOND
 DONE_KEPT = 86_400 * SECOND
+# Whoever still uses temporary credentials is told for so long that they have expired.
+SESSION_KEPT = 1800 * SECOND
+# A token may be taken for good so long after its end.
+TOKEN_LEEWAY = 600 * SECOND
 
 
 @dataclass(slots=True)
@@ -151,6 +156,30 @@ async def forget_completed(store: Store) -> None:
         old = [key for key, raw in rows if decode(Completed, raw).time < now - DONE_KEPT]
         if old:
             await store.index.commit(*(Delete("done", key) for key in old))
+
+
+async def forget_credentials(store: Store) -> None:
+    """Drop sessions and revoked tokens whose time is over, and what is known of the use of access
+    keys that are gone."""
+    now = store.now()
+    await _drop(store, "session", lambda raw: decode(Session, raw).expires < now - SESSION_KEPT)
+    await _drop(store, "revoked", lambda raw: int.from_bytes(raw, "big") < now - TOKEN_LEEWAY)
+    after = b""
+    while rows := await store.index.scan("used", after=after, limit=STEP):
+        after = rows[-1][0]
+        present = await store.index.get_many("accesskey", [key for key, _ in rows])
+        gone = [key for (key, _), raw in zip(rows, present, strict=True) if raw is None]
+        if gone:
+            await store.index.commit(*(Delete("used", key) for key in gone))
+
+
+async def _drop(store: Store, table: str, over: Callable[[bytes], bool]) -> None:
+    after = b""
+    while rows := await store.index.scan(table, after=after, limit=STEP):
+        after = rows[-1][0]
+        old = [key for key, raw in rows if over(raw)]
+        if old:
+            await store.index.commit(*(Delete(table, key) for key in old))
 
 
 async def sweep_blobs(store: Store, report: Report, *, min_age: int) -> None:
@@ -273,6 +302,7 @@ async def tidy(store: Store) -> Report:
     report.uploads = await expire_uploads(store)
     report.parts = await reclaim_parts(store)
     await forget_completed(store)
+    await forget_credentials(store)
     return report
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from aisle.auth.acl import Grant
 from aisle.core import checksums
 from aisle.core.errors import (
     BlobMissing,
@@ -21,7 +22,7 @@ from aisle.core.errors import (
     StoreUnavailable,
     WriteConflict,
 )
-from aisle.namespace import bodies, buckets
+from aisle.namespace import bodies, buckets, ownership
 from aisle.namespace.bodies import Incoming, Stored
 from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
 from aisle.namespace.records import (
@@ -42,7 +43,9 @@ from aisle.store.base import ABSENT, Change, Check, Delete, Put
 class Description:
     """What a client says of an object, apart from its bytes. Header and metadata names are
     lower case, metadata names without the `x-amz-meta-` prefix. With `inherits` the metadata of
-    the object that is replaced stays, where `meta` has no other value."""
+    the object that is replaced stays, where `meta` has no other value. `owner` is who writes it and
+    `acl` what it is to have (see `ownership`); with `keeps_access` both stay what they are where
+    there is an object."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     meta: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +53,8 @@ class Description:
     owner: str = ""
     checksum_algorithm: str = ""  # of S3's ChecksumAlgorithm; "" for none
     inherits: bool = False
+    acl: list[Grant] | None = None
+    keeps_access: bool = False
 
 
 class Found(NamedTuple):
@@ -152,6 +157,7 @@ async def put(
     """Store a body under `key`. `algorithms` are digests `incoming.verify` wants to see."""
     if not conditions.empty:
         await check_conditions(store, bucket, key, conditions)
+    description = await settled(store, bucket, description)
     plan = await plan_digests(store, bucket)
     wanted = plan.algorithms(description.checksum_algorithm, *algorithms)
     stored = await bodies.ingest(
@@ -165,6 +171,13 @@ async def put(
     return await commit(store, bucket, key, stored, build, conditions)
 
 
+async def settled(store: Store, bucket: BucketRow, description: Description) -> Description:
+    """The description with the owner and ACL that the bucket lets the object have."""
+    wanted = description.owner, description.acl
+    owner, acl = await ownership.settle(store, bucket, *wanted)
+    return description if (owner, acl) == wanted else replace(description, owner=owner, acl=acl)
+
+
 def new_object(
     stored: Stored,
     description: Description,
@@ -176,7 +189,10 @@ def new_object(
 ) -> Object:
     """The record of a body that came in one piece."""
     algorithm = description.checksum_algorithm
-    before = old.meta if old is not None and description.inherits else {}
+    # What another account has said of its object is not handed on with the owner.
+    inherits = description.inherits and old is not None and old.owner == description.owner
+    before = old.meta if old is not None and inherits else {}
+    access = old if old is not None and description.keeps_access else description
     return Object(
         size=stored.size,
         mtime=mtime,
@@ -184,7 +200,7 @@ def new_object(
         storage_class=description.storage_class,
         checksums={algorithm: checksums.to_base64(stored.digests[algorithm])} if algorithm else {},
         checksum_type="FULL_OBJECT" if algorithm else "",
-        owner=description.owner,
+        owner=access.owner,
         extents=stored.extents,
         layout=b"",
         headers=dict(description.headers),
@@ -193,6 +209,7 @@ def new_object(
         parts=[],
         part_count=0,
         seq=old.seq + 1 if old else 1,
+        acl=access.acl,
     )
 
 
@@ -311,6 +328,7 @@ async def copy(
     """
     if not conditions.empty:
         await check_conditions(store, bucket, key, conditions)
+    description = await settled(store, bucket, description)
     plan = await plan_digests(store, bucket)
     known = known_digests(source.record)
     wanted = plan.algorithms(description.checksum_algorithm)
@@ -348,6 +366,7 @@ async def redescribe(
         return None
     old = source.record
     conditions.check(old, bucket=bucket.record.name, key=key.decode())
+    description = await settled(store, bucket, description)
     values = {name: getattr(old, name) for name in Object.__struct_fields__}
     values.update(
         mtime=store.now(),
@@ -355,6 +374,7 @@ async def redescribe(
         meta=dict(description.meta),
         storage_class=description.storage_class,
         owner=description.owner,
+        acl=description.acl,
         seq=old.seq + 1,
     )
     record = Object(**values)

@@ -18,6 +18,8 @@ byte and an entry in `MIGRATIONS`, which is applied when a row is read.
 | `reader`  | worker id                                   | `Reader`    |
 | `config`  | `cluster`                                   | `Config`    |
 | `config`  | `node/` + node id                           | `NodeConfig` |
+| `config`  | `root`, `internal`                         | `KeyPair`   |
+| `config`  | `tokens`                                    | `TokenKeys` |
 | `node`    | node id                                     | `Member`    |
 | `lease`   | name of the duty                            | `Lease`     |
 | `beat`    | name of the duty, or `node/` + node id      | `Beat`      |
@@ -25,6 +27,17 @@ byte and an entry in `MIGRATIONS`, which is applied when a row is read.
 | `queue`   | job id, while the job is not over           | `Queued`    |
 | `progress` | job id                                     | `Progress`  |
 | `pulled`  | see `transfer.journal`                      | digest      |
+| `document` | bucket id (8) + kind                       | see `documents` |
+| `account` | `id/` + account id                          | `Account`   |
+| `account` | `canonical/` + canonical id, `email/` + address | account id |
+| `user`    | name                                        | `User`      |
+| `accesskey` | access key                                | `AccessKey` |
+| `session` | access key of a session                     | `Session`   |
+| `role`    | name                                        | `Role`      |
+| `cluster` | `id/` + uuid                                | `Registered` |
+| `cluster` | `alias/` + alias                            | uuid        |
+| `revoked` | id of a token                               | its end (8, ns, big endian) |
+| `used`    | access key                                  | when it was last used (8, ns) |
 """
 
 from __future__ import annotations
@@ -36,6 +49,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from aisle.auth.acl import Grant
 from aisle.core.errors import StoreUnavailable
 
 VERSION: Final = 1
@@ -45,8 +59,19 @@ _VERSION_BYTE: Final = bytes([VERSION])
 PARTS_IN_ROW: Final = 4
 
 
+_SECRET: Final = frozenset(("password", "secret_key", "token", "secret"))
+
+
 class Record(msgspec.Struct, frozen=True, array_like=True):
-    """The base of every row."""
+    """The base of every row. What is secret in it stays out of `repr`."""
+
+    def __repr__(self) -> str:
+        fields = ", ".join(
+            f"{name}={getattr(self, name)!r}"
+            for name in self.__struct_fields__
+            if name not in _SECRET
+        )
+        return f"{type(self).__name__}({fields})"
 
 
 class Extent(Record, frozen=True, array_like=True):
@@ -94,11 +119,18 @@ class Listed(Record, frozen=True, array_like=True):
     checksum_type: str
 
 
+class Owned(Listed, frozen=True, array_like=True):
+    """The same with whose the object is, which most listings need not know."""
+
+    owner: str
+
+
 class Object(Record, frozen=True, array_like=True):
     """The current version of an object.
 
     `etag` is without quotes; `checksums` are S3's, in base64; `digest` is the bucket's
-    `checksum.type` and its value in hex; `mtime` is in nanoseconds since the epoch.
+    `checksum.type` and its value in hex; `mtime` is in nanoseconds since the epoch; `acl` holds
+    grants (`aisle.auth.acl`), `None` where the owner alone has everything.
     """
 
     size: int
@@ -116,6 +148,7 @@ class Object(Record, frozen=True, array_like=True):
     parts: list[PartInfo]
     part_count: int
     seq: int
+    acl: list[Grant] | None = None
 
 
 class Layout(Record, frozen=True, array_like=True):
@@ -136,6 +169,9 @@ class Upload(Record, frozen=True, array_like=True):
     meta: dict[str, str]
     checksum_algorithm: str
     checksum_type: str
+    acl: list[Grant] | None = None
+    initiator: str = ""  # the user that began it, as policies call it
+    asked: dict[str, str] = {}  # what policies may ask of its parts, by header
 
 
 class Part(Record, frozen=True, array_like=True):
@@ -261,6 +297,109 @@ class Config(Record, frozen=True, array_like=True):
     changed: int = 0
 
 
+class Account(Record, frozen=True, array_like=True):
+    """A tenant: what users make belongs to their account. `id` is 12 digits; `canonical` the 64 hex
+    digits that S3 shows as an owner; `owner` the name of the user that has everything in it, empty
+    if that one is gone; `members` is how many users it has."""
+
+    id: str
+    canonical: str
+    display: str
+    email: str
+    owner: str
+    created: int
+    members: int = 0
+
+
+class User(Record, frozen=True, array_like=True):
+    """A user. `password` is argon2's encoding, empty if there is none to log in with; `policies`
+    are documents by name; tokens and sessions made before `tokens_after` (ns) are void; `id` tells
+    a user from a later one of the same name; `keys` are its access keys."""
+
+    name: str
+    account: str
+    created: int
+    password: str = ""
+    roles: list[str] = []
+    policies: dict[str, str] = {}
+    tokens_after: int = 0
+    path: str = "/"
+    id: str = ""
+    tags: dict[str, str] = {}
+    keys: list[str] = []
+
+
+class AccessKey(Record, frozen=True, array_like=True):
+    """An access key of a user."""
+
+    access_key: str
+    secret_key: str
+    user: str
+    created: int
+    active: bool = True
+
+
+class KeyPair(Record, frozen=True, array_like=True):
+    """Keys that the store has made for itself."""
+
+    access_key: str
+    secret_key: str
+
+
+class Session(Record, frozen=True, array_like=True):
+    """Temporary credentials of a user until `expires` (ns): all the user may do, but only what
+    `policy` allows, if there is one, and only with `role`'s permissions, if one was assumed.
+    `source` is the access key it was made with, and ends with."""
+
+    access_key: str
+    secret_key: str
+    token: str
+    user: str
+    created: int
+    expires: int
+    name: str = ""
+    policy: str = ""
+    role: str = ""
+    user_id: str = ""
+    source: str = ""
+
+
+class Role(Record, frozen=True, array_like=True):
+    """AIStore's role: permission bits by cluster id, and by bucket (cluster id, provider,
+    namespace, name)."""
+
+    name: str
+    description: str = ""
+    clusters: dict[str, int] = {}
+    buckets: list[tuple[str, str, str, str, int]] = []
+    admin: bool = False
+
+
+class Registered(Record, frozen=True, array_like=True):
+    """A cluster that roles may name."""
+
+    id: str
+    alias: str
+    urls: list[str]
+
+
+class TokenKey(Record, frozen=True, array_like=True):
+    """What tokens are signed with (`aisle.auth.tokens.Key`). One that has been replaced verifies
+    until `ends` (ns)."""
+
+    id: str
+    method: str
+    secret: bytes
+    created: int
+    ends: int = 0
+
+
+class TokenKeys(Record, frozen=True, array_like=True):
+    """All keys of tokens; the one without an end signs."""
+
+    keys: list[TokenKey]
+
+
 class NodeConfig(Record, frozen=True, array_like=True):
     """What one node has of its own, by flat name, over the cluster's settings.
 
@@ -277,7 +416,7 @@ class NodeConfig(Record, frozen=True, array_like=True):
 R = TypeVar("R", bound=Record)
 
 # (record type, version found) -> function from that version's payload to the next version's.
-# A `Listed` is read from an `Object` row, and so goes by that one's entries.
+# A `Listed` or `Owned` is read from an `Object` row, and so goes by that one's entries.
 MIGRATIONS: Final[dict[tuple[type[Record], int], Callable[[bytes], bytes]]] = {}
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -307,7 +446,7 @@ def decode(kind: type[R], row: bytes) -> R:
 
 
 def _migrate(kind: type[Record], row: bytes) -> bytes:
-    written = Object if kind is Listed else kind
+    written = Object if issubclass(kind, Listed) else kind
     version, payload = (row[0], row[1:]) if row else (0, b"")
     if version > VERSION:
         raise StoreUnavailable(

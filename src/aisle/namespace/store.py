@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aisle.core import budget, settings
 from aisle.core.errors import RowChanged
@@ -73,6 +73,8 @@ class Store:
         self._config = self.cluster_config
         self._config_epoch: int | None = None
         self.bucket_cache: dict[bytes, tuple[int, BucketRow]] = {}
+        self.documents: dict[bytes, tuple[int, bytes, Any]] = {}  # kept by `documents`
+        self.reserved_keys: frozenset[str] = frozenset()  # access keys that no user may have
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -78,9 +78,18 @@ class Claims(NamedTuple):
 
 
 async def create(
-    store: Store, bucket: BucketRow, key: bytes, description: Description, *, checksum_type: str
+    store: Store,
+    bucket: BucketRow,
+    key: bytes,
+    description: Description,
+    *,
+    checksum_type: str,
+    initiator: str = "",
+    asked: Mapping[str, str] | None = None,
 ) -> Upload:
-    """Begin an upload."""
+    """Begin an upload; `initiator` is the user that does, as policies call it, and `asked` what
+    they may ask of its parts."""
+    description = await objects.settled(store, bucket, description)
     record = Upload(
         id=timed_id(),
         started=store.now(),
@@ -90,6 +99,9 @@ async def create(
         meta=dict(description.meta),
         checksum_algorithm=description.checksum_algorithm,
         checksum_type=checksum_type,
+        acl=description.acl,
+        initiator=initiator,
+        asked=dict(asked or {}),
     )
     row_key = upload_key(bucket.record.id, key, record.id)
     for _ in range(RETRIES):
@@ -291,6 +303,7 @@ def _assemble(
             parts=kept_parts,
             part_count=len(used),
             seq=old.seq + 1 if old else 1,
+            acl=description.acl,
         )
 
     done = Completed(

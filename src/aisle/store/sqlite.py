@@ -36,7 +36,9 @@ from aisle.store.sqlitefile import (
 
 BULKY: Final = frozenset({"body"})
 # Rows that every request reads and few requests change.
-WATCHED: Final = frozenset({"bucket", "config"})
+WATCHED: Final = frozenset(
+    {"bucket", "config", "document", "account", "user", "accesskey", "role", "revoked"}
+)
 
 
 class SqliteIndex:

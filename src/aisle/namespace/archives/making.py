@@ -155,6 +155,8 @@ def _described(record: Object) -> Description:
         storage_class=record.storage_class,
         owner=record.owner,
         checksum_algorithm=next(iter(record.checksums), ""),
+        acl=record.acl,
+        keeps_access=True,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from aisle import __version__
 from aisle.core.errors import BlobMissing, BucketNotFound, ObjectNotFound
-from aisle.namespace import bodies, objects
+from aisle.namespace import bodies, documents, objects
 from aisle.namespace.records import (
     Bucket,
     Extent,
@@ -29,20 +29,24 @@ from aisle.namespace.records import (
     unescape_key,
 )
 from aisle.namespace.store import CONFIG_KEY, RETRIES, BucketRow, Store
+from aisle.namespace.transfer import people
 from aisle.namespace.transfer.frames import (
     FORMAT,
     MAGIC,
     PIECE,
     Counts,
+    Documents,
     End,
     FrameWriter,
     Kind,
     ObjectHead,
     PartHead,
+    Person,
     Start,
     UploadHead,
     Void,
     pack,
+    unpack,
 )
 from aisle.namespace.transfer.items import Cursor, shown
 from aisle.store.base import Row
@@ -60,11 +64,10 @@ class Limit(NamedTuple):
 
 
 class Taking(NamedTuple):
-    """An export that is taken up: the stream's check, what it held, and whether the settings."""
+    """An export that is taken up at a bucket: the stream's check, and what it held."""
 
     check: int
     counts: Counts
-    configured: bool
 
 
 class Asked(NamedTuple):
@@ -103,10 +106,13 @@ class Export:
         """All that is behind `after`, up to the limit."""
         if self._taking is None:
             yield self._start()
-        if after is None and not (self._taking and self._taking.configured):
+        if after is None and self._taking is None:
             row = await self._store.index.get("config", CONFIG_KEY)
             if row is not None:
                 yield self._frame(Kind.CONFIG, row)
+            async for kind, payload in people.everyone(self._store):
+                yield self._frame(kind, payload)
+                self.counts.users += kind is Kind.PERSON and bool(unpack(Person, payload).user)
         self._at = after or Cursor(b"")
         async for row_key, raw in self._buckets(self._at.bucket):
             async for frame in self._bucket(row_key, raw):
@@ -179,6 +185,8 @@ class Export:
         self.counts.buckets += not (again and self._taking)
         bucket = BucketRow(row_key, raw, decode(Bucket, raw))
         base = bucket.record.id
+        kept = (await documents.of(self._store, bucket)).raw
+        yield self._frame(Kind.DOCUMENTS, pack(Documents(dict(kept))))
         if self._at.upload:
             row = await self._store.index.get("upload", base + self._at.upload)
             if row is not None:

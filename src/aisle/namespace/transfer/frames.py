@@ -2,8 +2,9 @@
 
     stream   "AISLE-EXPORT\\n" frame ...
     frame    kind (1) length (4) check (8) payload; numbers big endian
-    order    START [CONFIG] bucket... END
-    bucket   BUCKET (OBJECT DATA... [VOID])... (UPLOAD (PART DATA... [VOID])...)...
+    order    START [CONFIG] people... bucket... END
+    people   ROLE, CLUSTER or PERSON
+    bucket   BUCKET [DOCUMENTS] (OBJECT DATA... [VOID])... (UPLOAD (PART DATA... [VOID])...)...
 
 `check` is the CRC-64/NVME of kind, length and payload, begun with the check of the frame before
 (0 for the first): a frame that was changed, lost, doubled or moved shows. Rows travel as
@@ -28,7 +29,7 @@ from awscrt.checksums import crc64nvme
 from aisle.core.errors import AisleError
 
 MAGIC: Final = b"AISLE-EXPORT\n"
-FORMAT: Final = 1
+FORMAT: Final = 2  # 1 had no DOCUMENTS and no people
 PIECE: Final = 1 << 20
 # The largest payload is the layout of an object of 10,000 parts with their checksums.
 LIMIT: Final = 32 << 20
@@ -61,6 +62,10 @@ class Kind(IntEnum):
     DATA = 7  # bytes
     VOID = 8  # Void
     END = 9  # End
+    DOCUMENTS = 10  # Documents
+    ROLE = 11  # a row of `role`
+    CLUSTER = 12  # a row of `cluster`
+    PERSON = 13  # Person
 
 
 class Payload(msgspec.Struct, frozen=True, array_like=True):
@@ -74,6 +79,20 @@ class Start(Payload, frozen=True, array_like=True):
     store: str
     release: str
     bodies: bool
+
+
+class Documents(Payload, frozen=True, array_like=True):
+    """What the bucket before it has beside its row: see `namespace.documents`."""
+
+    by_kind: dict[bytes, bytes]
+
+
+class Person(Payload, frozen=True, array_like=True):
+    """Rows of an account and, where one comes with it, of a user of it and its access keys."""
+
+    account: bytes
+    user: bytes = b""
+    keys: list[bytes] = []
 
 
 class ObjectHead(Payload, frozen=True, array_like=True):
@@ -115,6 +134,7 @@ class Counts(msgspec.Struct, array_like=True):
     uploads: int = 0
     parts: int = 0
     bytes: int = 0
+    users: int = 0
 
 
 class End(Payload, frozen=True, array_like=True):

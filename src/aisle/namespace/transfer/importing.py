@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -29,7 +29,7 @@ from aisle.core.errors import (
     StoreUnavailable,
     WriteConflict,
 )
-from aisle.namespace import bodies, buckets, objects
+from aisle.namespace import bodies, buckets, documents, objects, ownership
 from aisle.namespace.conditions import WriteConditions
 from aisle.namespace.records import (
     Bucket,
@@ -57,6 +57,7 @@ from aisle.namespace.transfer.items import (
     shown_item,
 )
 from aisle.namespace.transfer.journal import Journal, digest
+from aisle.namespace.transfer.people import ClusterItem, People, PersonItem, RoleItem, Taken
 from aisle.namespace.transfer.placing import discard, place, same_object, same_part
 from aisle.namespace.transfer.verify import Unfit
 from aisle.store.base import ABSENT, Change, Check, Put
@@ -73,6 +74,7 @@ class Totals:
     objects: int = 0
     uploads: int = 0
     parts: int = 0
+    users: int = 0
     bytes: int = 0
     skipped: int = 0
     kept: int = 0
@@ -81,7 +83,7 @@ class Totals:
 
     @property
     def changes(self) -> int:
-        return self.buckets + self.objects + self.uploads + self.parts + self.deleted
+        return self.buckets + self.objects + self.uploads + self.parts + self.users + self.deleted
 
 
 class Kept(AisleError):
@@ -114,12 +116,15 @@ class Import:
         journal: Journal | None = None,
         tell: Callable[[str], None] = lambda line: None,
         totals: Totals | None = None,
+        source: str = "",
     ) -> None:
+        """`source` is the identity of the store that the items come from."""
         self.totals = totals if totals is not None else Totals()
         self._store = store
         self._overwrite = overwrite
         self._journal = journal
         self._tell = tell
+        self._people = People(store, source, tell)
         self._source: Bucket | None = None
         self.bucket: BucketRow | None = None  # None: its contents are passed over
         self.upload: tuple[bytes, bytes] | None = None  # row key and row; likewise
@@ -142,10 +147,14 @@ class Import:
         match item:
             case ConfigItem(config):
                 await self._config(config)
-            case BucketItem(bucket):
+            case RoleItem() | ClusterItem() | PersonItem():
+                self._count(await self._people.take(item))
+            case BucketItem(bucket, given):
                 if self._source is None or bucket != self._source:
                     self._source, self._upload_id = bucket, b""
                     self.bucket = await self._find_bucket(bucket)
+                if given is not None and self.bucket is not None:
+                    await self._documents(self.bucket, bucket, given)
             case UploadItem():
                 if item.record.id != self._upload_id:
                     self._upload_id = item.record.id
@@ -200,6 +209,12 @@ class Import:
             self._note_void(bucket, item, void)
         except (DigestMismatch, Unfit, BucketNotFound, WriteConflict) as error:
             self.refuse(shown_item(bucket.record, item), str(error))
+
+    def _count(self, taken: Taken) -> None:
+        self.totals.users += taken.users
+        self.totals.skipped += taken.skipped
+        self.totals.kept += taken.kept
+        self.totals.refused += taken.refused
 
     def refuse(self, name: str, reason: str) -> None:
         self.totals.refused += 1
@@ -282,9 +297,32 @@ class Import:
             self._tell(f"kept {shown(source)} as it is at the target: owner, age or props differ")
             return row
         new = encode(wanted)
-        await self._store.index.commit(row.check, Put("bucket", row_key, new))
+        changes: list[Change] = [row.check, Put("bucket", row_key, new)]
+        if wanted.owner != record.owner:  # what is in it stays its former owner's
+            changes.append(Put("document", record.id + documents.SHARED, b"1"))
+        await self._store.index.commit(*changes)
         self.totals.buckets += 1
         return BucketRow(row_key, new, wanted)
+
+    async def _documents(
+        self, row: BucketRow, source: Bucket, given: Mapping[bytes, bytes]
+    ) -> None:
+        """Give the bucket the source's documents, before anything is in it that they are about. One
+        that was kept as it is keeps its own."""
+        if msgspec.structs.replace(source, id=row.record.id, mark=row.record.mark) != row.record:
+            return
+        # Whether it is shared is up to what comes to be in it here.
+        given = {kind: text for kind, text in given.items() if kind != documents.SHARED}
+        present = dict((await documents.of(self._store, row)).raw)
+        present.pop(documents.SHARED, None)
+        if present == given:
+            return
+        if present and not self._overwrite:
+            self.totals.kept += 1
+            self._tell(f"kept {shown(source)} as it is at the target: its policy or ACL differs")
+            return
+        changes = {kind: given.get(kind) for kind in {*present, *given}}
+        await documents.change(self._store, row, changes)
 
     async def _find_upload(self, item: UploadItem) -> tuple[bytes, bytes] | None:
         """The upload at the target, begun if need be; None if it has ended there."""
@@ -302,6 +340,7 @@ class Import:
             if entry is not None or await index.get("done", record.id) is not None:
                 self.totals.kept += 1
                 return None
+            await ownership.note(self._store, bucket, record.owner)
             raw = encode(record)
             extra = self._entered("upload", row_key, None, raw)
             try:
@@ -338,6 +377,7 @@ class Import:
             return
         condition = _IfReplaceable(replaceable=lambda row: self.replaceable(row, entry))
         condition.check(decode(Object, raw) if raw is not None else None, bucket="", key="")
+        await ownership.note(self._store, bucket, item.record.owner)
         placed = await place(self._store, item, owner=row_key)
         extents, parts, layout, extra = objects.layout_of(placed.extents, item.parts)
         record = msgspec.structs.replace(item.record, extents=extents, parts=parts, layout=layout)

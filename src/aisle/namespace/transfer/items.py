@@ -6,8 +6,8 @@ and the export that takes up a torn file. Nothing here touches a store.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import NamedTuple
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Final, NamedTuple
 
 from aisle.core.errors import AisleError, ConfigError
 from aisle.namespace.records import (
@@ -26,18 +26,21 @@ from aisle.namespace.records import (
 from aisle.namespace.transfer.frames import (
     FORMAT,
     Counts,
+    Documents,
     End,
     Frame,
     FrameReader,
     Kind,
     ObjectHead,
     PartHead,
+    Person,
     Start,
     StreamDamaged,
     UploadHead,
     Void,
     unpack,
 )
+from aisle.namespace.transfer.people import PeopleItem, item_of
 
 
 class Voided(AisleError):
@@ -62,7 +65,10 @@ class ConfigItem(NamedTuple):
 
 
 class BucketItem(NamedTuple):
+    """A bucket, and once more with its documents by kind, which may be none."""
+
     bucket: Bucket
+    documents: Mapping[bytes, bytes] | None = None
 
 
 class ObjectItem(NamedTuple):
@@ -85,7 +91,7 @@ class PartItem(NamedTuple):
     body: ItemBody
 
 
-Item = ConfigItem | BucketItem | ObjectItem | UploadItem | PartItem
+Item = ConfigItem | PeopleItem | BucketItem | ObjectItem | UploadItem | PartItem
 
 
 class ItemBody:
@@ -134,11 +140,14 @@ class ItemBody:
             pass
 
 
+_PEOPLE: Final = frozenset({Kind.ROLE, Kind.CLUSTER, Kind.PERSON})
+
+
 class ItemReader:
     """Reads a whole stream. `start` is known after `begin`, `end` once `items` has ended.
 
     `position` and `check` are the stream's after the last whole item, `counts` and `cursor` what
-    it held up to there: all that is needed to go on from that place.
+    it held up to there: all that is needed to go on from that place, once a bucket has `begun`.
     """
 
     start: Start
@@ -148,7 +157,7 @@ class ItemReader:
         self._frames = frames
         self.counts = Counts()
         self.cursor: Cursor | None = None
-        self.configured = False
+        self.begun = False
         self.position = 0
         self.check = 0
 
@@ -181,10 +190,15 @@ class ItemReader:
                 self._finish(unpack(End, frame.payload))
                 return
             if frame.kind is Kind.CONFIG:
-                self.configured = True
                 yield ConfigItem(decode(Config, frame.payload))
                 continue
+            if frame.kind in _PEOPLE:
+                person = unpack(Person, frame.payload) if frame.kind is Kind.PERSON else None
+                self.counts.users += person is not None and bool(person.user)
+                yield item_of(frame.kind, person, frame.payload)
+                continue
             if frame.kind is Kind.BUCKET:
+                self.begun = True
                 found = decode(Bucket, frame.payload)
                 key = _row_key(found)
                 if bucket is None or _row_key(bucket) != key:
@@ -196,6 +210,8 @@ class ItemReader:
                 yield BucketItem(bucket)
             elif bucket is None:
                 raise _misplaced(frame)
+            elif frame.kind is Kind.DOCUMENTS:
+                yield BucketItem(bucket, unpack(Documents, frame.payload).by_kind)
             elif frame.kind is Kind.UPLOAD:
                 head = unpack(UploadHead, frame.payload)
                 item = UploadItem(head.key, decode(Upload, head.row))

@@ -9,7 +9,7 @@ too, if it is still as the pull wrote it; buckets are never removed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -55,6 +55,7 @@ class Group:
     """The items of one bucket in a page."""
 
     bucket: Bucket
+    documents: Mapping[bytes, bytes] | None = None
     objects: list[ObjectItem] = field(default_factory=list)
     uploads: list[UploadItem] = field(default_factory=list)
     parts: list[PartItem] = field(default_factory=list)
@@ -84,14 +85,16 @@ class Pull:
         and what the engines raise; running it again goes on."""
         page = await self._page(None)
         journal = await self._journal_of(page.source)
-        target = Import(self._store, journal=journal, tell=self._tell, totals=totals)
+        target = Import(
+            self._store, journal=journal, tell=self._tell, totals=totals, source=page.source
+        )
         gone = Deletions(self._store, journal, totals)
         after: Cursor | None = None
         while True:
             if page.source != journal.source:
                 raise ConfigError("the source has become another store")
             for group in await self._grouped(target, page.items):
-                await target.take(BucketItem(group.bucket))
+                await target.take(BucketItem(group.bucket, group.documents))
                 if target.bucket is None:
                     continue
                 await self._fetch(target, group, await self._wanted(target, group))
@@ -142,8 +145,10 @@ class Pull:
         groups: list[Group] = []
         for item in items:
             match item:
-                case BucketItem(bucket):
+                case BucketItem(bucket, None):
                     groups.append(Group(bucket))
+                case BucketItem(_, documents):
+                    groups[-1].documents = documents
                 case ObjectItem():
                     groups[-1].objects.append(item)
                 case UploadItem():

@@ -12,7 +12,7 @@ from aisle.namespace.transfer.items import Cursor, ItemReader
 from aisle.node.transfer import carriers, session
 from aisle.node.transfer.carriers import Carrier
 from aisle.node.transfer.options import PIPE, ExportOptions
-from aisle.node.transfer.session import counted, note, sized
+from aisle.node.transfer.session import counted, note, sized, users_too
 
 
 class _Kept(NamedTuple):
@@ -74,10 +74,14 @@ async def _keep(carrier: Carrier, identity: str) -> _Kept:
         complete = True
     except (StreamCut, StreamDamaged) as error:
         note(f"{carrier.name}: {error}; going on from there")
+    if not complete and not reader.begun:
+        # What comes before the buckets is little, and not taken up in the middle.
+        await carrier.cut(0)
+        return _Kept(None, None, False)
     lost = await carrier.cut(frames.position if complete else reader.position)
     if lost:
         note(f"{carrier.name}: cut off {sized(lost)}")
-    taking = Taking(reader.check, reader.counts, reader.configured)
+    taking = Taking(reader.check, reader.counts)
     return _Kept(taking, reader.cursor, complete)
 
 
@@ -85,5 +89,6 @@ def _summary(verb: str, counts: Counts) -> str:
     return (
         f"{verb} {counted(counts.buckets, 'bucket')}, {counted(counts.objects, 'object')},"
         f" {counted(counts.uploads, 'upload')} with {counted(counts.parts, 'part')},"
+        f"{users_too(counts.users)}"
         f" {sized(counts.bytes)}"
     )

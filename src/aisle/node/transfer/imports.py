@@ -15,7 +15,7 @@ from aisle.node.transfer import carriers, session
 from aisle.node.transfer.carriers import Carrier
 from aisle.node.transfer.options import ImportOptions
 from aisle.node.transfer.remote import Remote
-from aisle.node.transfer.session import counted, note, sized
+from aisle.node.transfer.session import counted, note, sized, users_too
 
 # Between two passes: what the source's clients do meanwhile makes the next one worth its while.
 FOLLOW_SECONDS: Final = 1.0
@@ -54,7 +54,7 @@ async def _import(options: ImportOptions, carrier: Carrier) -> int:
     reader = ItemReader(frames)
     await reader.begin()
     async with session.open_store(options.node) as store:
-        target = Import(store, overwrite=options.overwrite, tell=_Once())
+        target = Import(store, overwrite=options.overwrite, tell=_Once(), source=reader.start.store)
         try:
             async with session.progress(lambda: _summary("so far", target.totals)):
                 await target.run(reader)
@@ -75,6 +75,7 @@ async def _verify(carrier: Carrier) -> int:
     print(
         f"verified {counted(counts.buckets, 'bucket')}, {counted(counts.objects, 'object')},"
         f" {counted(counts.uploads, 'upload')} with {counted(counts.parts, 'part')},"
+        f"{users_too(counts.users)}"
         f" {sized(counts.bytes)}; refused {refused:,}"
     )
     return 1 if refused else 0
@@ -130,6 +131,7 @@ def _summary(verb: str, totals: Totals) -> str:
     return (
         f"{verb} {counted(totals.buckets, 'bucket')}, {counted(totals.objects, 'object')},"
         f" {counted(totals.uploads, 'upload')} with {counted(totals.parts, 'part')},"
+        f"{users_too(totals.users)}"
         f" {sized(totals.bytes)}{deleted}; skipped {totals.skipped:,} that are the same,"
         f" kept {totals.kept:,} that differ, refused {totals.refused:,}"
     )

@@ -90,6 +90,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def users_too(count: int) -> str:
+    """Users, where there are some."""
+    return f" {counted(count, 'user')}," if count else ""
+
+
 def sized(size: int) -> str:
     """Bytes as people read them."""
     value, unit = float(size), "bytes"

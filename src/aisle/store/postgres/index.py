@@ -38,7 +38,9 @@ BULKY: Final = frozenset({"body"})
 # Tables of about as many rows as there are objects, most of which stay.
 LASTING: Final = frozenset({"object", "version", "layout"})
 # Rows that every request reads and few requests change.
-WATCHED: Final = frozenset({"bucket", "config"})
+WATCHED: Final = frozenset(
+    {"bucket", "config", "document", "account", "user", "accesskey", "role", "revoked"}
+)
 LANES: Final = 2
 READERS: Final = 3
 PATIENCE: Final = 8.0

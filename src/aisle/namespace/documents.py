@@ -1,0 +1,124 @@
+"""What a bucket has beside its row: documents by kind (its policy, its ACL, and so on).
+
+They are kept under the bucket's id, apart from its row, which every write to the bucket compares;
+they go with the bucket, and a change of one is a commit that checks that the bucket is there. What
+they say of access is compiled once and cached, with the bucket's row, until the index's epoch
+changes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from aisle.auth.access import ACCESS_ALL, BucketAccess, PublicAccessBlock
+from aisle.auth.acl import Grant
+from aisle.auth.policy.document import Policy, parse_bucket_policy
+from aisle.core.errors import MalformedPolicy, RowChanged, WriteConflict
+from aisle.namespace import buckets
+from aisle.namespace.records import Bucket
+from aisle.namespace.store import RETRIES, BucketRow, Store
+from aisle.store.base import Change, Delete, Put
+
+_log = logging.getLogger("aisle.documents")
+
+POLICY: Final = b"policy"  # its JSON text
+ACL: Final = b"acl"  # MessagePack of a list of grants
+BLOCK: Final = b"block"  # MessagePack of the four switches
+OWNERSHIP: Final = b"ownership"  # ObjectOwnership, one word
+SHARED: Final = b"shared"  # there if other accounts may own objects in the bucket
+
+_LIMIT: Final = 1000
+_CACHED: Final = 10_000
+_grants: Final = msgspec.msgpack.Decoder(list[Grant])
+_switches: Final = msgspec.msgpack.Decoder(PublicAccessBlock)
+
+
+class Documents(NamedTuple):
+    """A bucket's documents by kind, and what they say of access."""
+
+    raw: Mapping[bytes, bytes]
+    access: BucketAccess
+
+
+_NONE: Final[Mapping[bytes, bytes]] = {}
+_NOTHING: Final = (
+    '{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*",'
+    '"Resource":["arn:aws:s3:::%s","arn:aws:s3:::%s/*"]}}'
+)
+
+
+async def of(store: Store, row: BucketRow, *, recent: bool = False) -> Documents:
+    """The documents of a bucket. With `recent` they may be what they were up to `index.lag` seconds
+    ago: enough to decide what somebody may do, not to tell them or to change one for another."""
+    epoch = store.index.epoch()
+    cached = store.documents.get(row.record.id)
+    if cached is not None and cached[0] == epoch and cached[1] == row.raw:
+        found: Documents = cached[2]
+        if recent or not store.index.lag:
+            return found
+    prefix = row.record.id
+    rows = await store.index.scan("document", prefix=prefix, limit=_LIMIT)
+    raw = {key[len(prefix) :]: value for key, value in rows} if rows else _NONE
+    found = Documents(raw, _access(row.record, raw))
+    if len(store.documents) > _CACHED:
+        store.documents.clear()
+    store.documents[prefix] = (epoch, row.raw, found)
+    return found
+
+
+def _access(record: Bucket, raw: Mapping[bytes, bytes]) -> BucketAccess:
+    policy, acl, block = raw.get(POLICY), raw.get(ACL), raw.get(BLOCK)
+    return BucketAccess(
+        id=(record.name, record.provider, record.namespace),
+        owner=record.owner,
+        bits=int(record.props.get("access", ACCESS_ALL)),
+        policy=_policy(policy, record.name) if policy is not None else None,
+        acl=_grants.decode(acl) if acl is not None else None,
+        ownership=raw.get(OWNERSHIP, b"").decode(),
+        block=_switches.decode(block) if block is not None else PublicAccessBlock(),
+        shared=SHARED in raw,
+    )
+
+
+def _policy(raw: bytes, bucket: str) -> Policy:
+    """A policy as it was taken; one that this release cannot read forbids everything until it is
+    replaced, since what it forbids is not known."""
+    try:
+        return parse_bucket_policy(raw.decode(), bucket)
+    except MalformedPolicy as error:
+        _log.error('the policy of bucket "%s" cannot be read: %s', bucket, error)
+        return parse_bucket_policy(_NOTHING % (bucket, bucket), bucket)
+
+
+async def change(
+    store: Store, row: BucketRow, documents: Mapping[bytes, bytes | None]
+) -> BucketRow:
+    """Set documents of a bucket, or with `None` remove them, in one commit. The bucket's row may
+    change meanwhile, but not which bucket it is. Raises `BucketNotFound`."""
+    for _ in range(RETRIES):
+        changes: list[Change] = [
+            Delete("document", row.record.id + kind)
+            if value is None
+            else Put("document", row.record.id + kind, value)
+            for kind, value in documents.items()
+        ]
+        try:
+            await store.index.commit(*buckets.guard(row), *changes)
+        except RowChanged:
+            row = await buckets.refresh(store, row)
+            continue
+        store.documents.pop(row.record.id, None)
+        return row
+    raise WriteConflict(f'bucket "{row.record.name}" is being changed by too many writers')
+
+
+def encode_acl(grants: list[Grant]) -> bytes:
+    return msgspec.msgpack.encode(grants)
+
+
+def encode_block(block: PublicAccessBlock) -> bytes:
+    return msgspec.msgpack.encode(block)

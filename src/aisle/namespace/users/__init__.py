@@ -1,0 +1,1 @@
+"""The one store of users: accounts, users, access keys, roles, sessions, tokens."""
