@@ -24,11 +24,20 @@ BUILT = {
     "CreateBucket",
     "CreateMultipartUpload",
     "DeleteBucket",
+    "DeleteBucketOwnershipControls",
+    "DeleteBucketPolicy",
     "DeleteObject",
     "DeleteObjects",
+    "DeletePublicAccessBlock",
+    "GetBucketAcl",
     "GetBucketLocation",
+    "GetBucketOwnershipControls",
+    "GetBucketPolicy",
+    "GetBucketPolicyStatus",
     "GetObject",
+    "GetObjectAcl",
     "GetObjectAttributes",
+    "GetPublicAccessBlock",
     "HeadBucket",
     "HeadObject",
     "ListBuckets",
@@ -36,7 +45,12 @@ BUILT = {
     "ListObjects",
     "ListObjectsV2",
     "ListParts",
+    "PutBucketAcl",
+    "PutBucketOwnershipControls",
+    "PutBucketPolicy",
     "PutObject",
+    "PutObjectAcl",
+    "PutPublicAccessBlock",
     "UploadPart",
     "UploadPartCopy",
 }
@@ -129,7 +143,9 @@ def test_the_form_of_the_query_does_not_matter(node: Node, s3: Any, shelf: str, 
 
 
 def test_an_unknown_bucket_or_an_anonymous_caller_hears_no_more_than_elsewhere(
-    node: Node,
+    node: Node, shelf: str
 ) -> None:
-    reply = node.send("GET", "/s3/no-such-bucket-here?tagging", signed=False)
+    reply = node.send("GET", "/s3/no-such-bucket-here?tagging")
+    expect_error(reply, 404, "NoSuchBucket")
+    reply = node.send("GET", f"/s3/{shelf}?tagging", signed=False)
     expect_error(reply, 403, "AccessDenied")

@@ -12,14 +12,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from aisle.auth.credentials import Credential, Identity
+from aisle.api.limits import Limits
 from aisle.auth.payload import Payload
+from aisle.auth.principal import Principal
 from aisle.core.counters import Counters
 from aisle.core.http import RequestHead
 from aisle.core.logfiles import LogFiles
 from aisle.jobs.jobs import Jobs
 from aisle.jobs.members import Watch
-from aisle.namespace.store import Store
+from aisle.namespace.store import BucketRow, Store
+from aisle.namespace.users.principals import Principals
 
 # x-amz-id-2 and HostId: for Amazon a second request id, here always the same.
 HOST_ID: Final = b"YWlzbGU="
@@ -38,11 +40,26 @@ class RequestBody(Protocol):
         ...
 
 
+class Certificate(Protocol):
+    """The certificate of a node: `aisle.node.certificate.Certificate`."""
+
+    def describe(self) -> dict[str, str]: ...
+
+    def check(self) -> None:
+        """Raise `InvalidRequest` if the files as they are now could not serve."""
+        ...
+
+    def renew(self) -> None:
+        """Have the node read its files anew."""
+        ...
+
+
 @dataclass(slots=True)
 class Response:
     """Status, headers and body. A streamed body without a `length` is sent in chunks.
 
-    `waits` is false for a reply to a client that will not send the body it has announced.
+    `waits` is false for a reply to a client that will not send the body it has announced; `error`
+    is the dialect's code of the error that it tells.
     """
 
     status: int = 200
@@ -50,14 +67,7 @@ class Response:
     body: bytes | AsyncIterator[bytes] = b""
     length: int | None = None
     waits: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The user that owns what the root credential makes, until there are more users."""
-
-    id: str
-    name: str
+    error: str = ""
 
 
 @dataclass(slots=True)
@@ -65,9 +75,8 @@ class Service:
     """What the handlers of one process work with."""
 
     store: Store
-    lookup: Callable[[str], Credential | None]
+    principals: Principals
     auth_enabled: bool
-    owner: Account
     region: str
     domains: tuple[str, ...]
     jobs: Jobs
@@ -80,6 +89,8 @@ class Service:
     session: str = ""  # tells this life of the node from the next
     workers: int = 1
     counters: Counters = field(default_factory=Counters)  # shared by the node's workers
+    limits: Limits = field(default_factory=Limits)
+    certificate: Certificate | None = None  # that it serves HTTPS with; none if it serves HTTP
     log: LogFiles | None = None
     local: Mapping[str, Any] = field(default_factory=dict)  # AIStore's local part of the config
     stop: Callable[[], None] | None = None  # ends the node in order; none if it is not ours to end
@@ -93,11 +104,16 @@ class Context:
     body: RequestBody
     request_id: str
     operation: str = "-"
-    identity: Identity | None = None
+    principal: Principal | None = None
     payload: Payload | None = None
     bucket: str = ""
     key: str = ""
     resource: str = ""  # the path as errors name it
+    unsigned: bool = False  # nobody signed it, and nobody had to
+    row: BucketRow | None = None  # of the bucket it is for, once that was found
+    facts: dict[str, tuple[str, ...]] = field(default_factory=dict)  # condition keys not in `head`
+    counted: bool = False  # by the limit of a bucket
+    denied: str = ""  # why it was refused: for the log, not for the client
 
     @property
     def known_payload(self) -> Payload:
@@ -106,8 +122,14 @@ class Context:
         return self.payload
 
     @property
+    def who(self) -> Principal:
+        """Who asks: known once the request is authenticated."""
+        assert self.principal is not None
+        return self.principal
+
+    @property
     def anonymous(self) -> bool:
-        return self.identity is None or self.identity.anonymous
+        return self.principal is None or self.principal.anonymous or self.unsigned
 
 
 Handler = Callable[[Service, Context], Awaitable[Response]]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from aisle.api.access import lists, refused
 from aisle.api.base import Context, Response, Service
+from aisle.api.s3 import acls
 from aisle.api.s3 import headers as h
-from aisle.api.s3.common import XML, integer, open_bucket, owner
+from aisle.api.s3.actions import needed
+from aisle.api.s3.common import XML, integer, open_bucket, permit
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import read_document
+from aisle.api.s3.owners import owner
 from aisle.api.s3.xml import DECLARATION, XMLNS, MalformedXML, document, element, escape, parse
 from aisle.core import settings
 from aisle.core.dates import iso_date
@@ -37,7 +41,12 @@ async def list_buckets(svc: Service, ctx: Context) -> Response:
     after = decode_token(token)[0] if token else b""
     region = params.get("bucket-region", "")
     rows = await buckets.list_all(
-        svc.store, prefix=prefix, after=after, limit=limit + 1, namespace=""
+        svc.store,
+        prefix=prefix,
+        after=after,
+        limit=limit + 1,
+        namespace="",
+        wanted=lambda bucket: lists(ctx, bucket),
     )
     page = rows[:limit]
     items = []
@@ -54,7 +63,7 @@ async def list_buckets(svc: Service, ctx: Context) -> Response:
             + element("String", f"Provider: {record.provider}")
             + "</Bucket>"
         )
-    parts = [owner(svc), f"<Buckets>{''.join(items)}</Buckets>"]
+    parts = [await owner(svc, ctx, ctx.who.canonical), f"<Buckets>{''.join(items)}</Buckets>"]
     if prefix:
         parts.append(element("Prefix", prefix))
     if len(rows) > limit:
@@ -64,6 +73,8 @@ async def list_buckets(svc: Service, ctx: Context) -> Response:
 
 async def create_bucket(svc: Service, ctx: Context) -> Response:
     head = ctx.head
+    if ctx.who.anonymous:
+        raise refused(ctx, needed(ctx.operation, head)[0], None)
     check_s3_bucket_name(ctx.bucket)
     h.refuse_unsupported(head)
     if head.header("x-amz-bucket-object-lock-enabled").lower() == "true":
@@ -72,13 +83,17 @@ async def create_bucket(svc: Service, ctx: Context) -> Response:
     if head.header("content-length", "0") != "0" or "transfer-encoding" in head.headers:
         body = await read_document(head, ctx.known_payload, ctx.body, _DOCUMENT_LIMIT)
         location = _location(body)
+        if location:
+            ctx.facts["s3:locationconstraint"] = (location,)
+    await permit(svc, ctx)
     values = (await svc.store.config()).values
     await buckets.create(
         svc.store,
         BucketName(ctx.bucket),
-        owner=svc.owner.id,
+        owner=ctx.who.canonical,
         location=location,
         props=settings.bucket_defaults(values),
+        documents=await acls.of_new_bucket(svc, ctx),
     )
     return Response(200, [(b"location", f"/{ctx.bucket}".encode())])
 

@@ -1,16 +1,27 @@
-"""What handlers of several nouns share: opening a bucket, reading parameters, small XML parts."""
+"""What handlers of several nouns share: opening a bucket, asking what is allowed in it, reading
+parameters."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from aisle.api.access import authorise, may, refused, writer
 from aisle.api.base import Context, Headers, Service
-from aisle.api.s3 import headers as h
+from aisle.api.s3.actions import LIST_BUCKET, needed, needed_of_new
 from aisle.api.s3.errors import S3Error
-from aisle.api.s3.xml import element
-from aisle.core.errors import BucketNotFound, InvalidArgument, InvalidName
+from aisle.auth.access import ObjectAccess
+from aisle.auth.acl import FULL_CONTROL, Grant
+from aisle.core.errors import (
+    AccessDenied,
+    AisleError,
+    BucketNotFound,
+    InvalidArgument,
+    InvalidName,
+    VersionNotFound,
+)
 from aisle.core.names import check_native_bucket_name
 from aisle.namespace import buckets
+from aisle.namespace.records import Bucket
 from aisle.namespace.store import BucketRow
 from aisle.namespace.uploads import MAX_PARTS
 
@@ -19,8 +30,10 @@ MAX_INTEGER: Final = (1 << 31) - 1
 
 
 async def open_bucket(svc: Service, ctx: Context, *, recent: bool = False) -> BucketRow:
-    """The bucket a request is for, checked against the owner that the client expects. For
-    `recent`, see `buckets.get`."""
+    """The bucket a request is for, checked against the owner that the client expects: looked up
+    once, before anything is authorised. For `recent`, see `buckets.get`."""
+    if ctx.row is not None:
+        return ctx.row
     try:
         row = await buckets.find(svc.store, ctx.bucket, recent=recent)
     except BucketNotFound:
@@ -29,9 +42,46 @@ async def open_bucket(svc: Service, ctx: Context, *, recent: bool = False) -> Bu
         except InvalidName:
             raise S3Error("InvalidBucketName", BucketName=ctx.bucket) from None
         raise
-    if "x-amz-expected-bucket-owner" in ctx.head.headers:
-        h.check_owner(ctx.head, row.record)
+    await check_owner(svc, ctx, row.record)
+    ctx.row = row
     return row
+
+
+async def check_owner(
+    svc: Service, ctx: Context, bucket: Bucket, header: str = "x-amz-expected-bucket-owner"
+) -> None:
+    """Raise `AccessDenied` if the client expects another owner of the bucket: it may name an
+    account by its number or by its canonical id."""
+    expected = ctx.head.headers.get(header)
+    if expected is None or expected == bucket.owner:
+        return
+    account = await svc.principals.account_of(bucket.owner)
+    if account is None or account.id != expected:
+        ctx.denied = f"the bucket is not {expected[:64]}'s"
+        raise AccessDenied("the bucket has another owner")
+
+
+async def permit(svc: Service, ctx: Context) -> None:
+    """Raise `AccessDenied` unless whoever asks may do everything that the request needs."""
+    row, operation = ctx.row, ctx.operation
+    for action in needed(operation, ctx.head):
+        await authorise(svc, ctx, action, row, ctx.key)
+    of_new = needed_of_new(operation, ctx.head)
+    if of_new and row is not None:
+        owner = writer(svc, ctx, row)
+        target = ObjectAccess(owner, [Grant("id", owner, FULL_CONTROL)])
+        for action in of_new:
+            await authorise(svc, ctx, action, row, ctx.key, target=target)
+
+
+async def hide(
+    svc: Service, ctx: Context, row: BucketRow, error: AisleError, key: str
+) -> AisleError:
+    """What to tell of a key that is not there: that, to who may list the bucket, and to others
+    what they hear of one that they may not see."""
+    if await may(svc, ctx, LIST_BUCKET, row):
+        return error
+    return refused(ctx, LIST_BUCKET, row, key)
 
 
 def integer(text: str, name: str, default: int) -> int:
@@ -58,10 +108,11 @@ def part_number(ctx: Context) -> int:
     return number
 
 
-def owner(svc: Service, tag: str = "Owner") -> str:
-    """An Owner or Initiator element."""
-    account = svc.owner
-    return f"<{tag}>{element('ID', account.id)}{element('DisplayName', account.name)}</{tag}>"
+def check_version(ctx: Context) -> None:
+    """Without versions every object is the version `null`; no other one exists."""
+    version = ctx.head.params.get("versionId")
+    if version is not None and version != "null":
+        raise VersionNotFound(ctx.bucket, ctx.key, version)
 
 
 def bare(etag: str) -> str:

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from aisle.api.access import authorise, writer
 from aisle.api.base import Context, Response, Service
+from aisle.api.s3 import acls
 from aisle.api.s3 import headers as h
-from aisle.api.s3.common import XML, open_bucket, part_number
+from aisle.api.s3.actions import on_version
+from aisle.api.s3.common import XML, check_owner, hide, open_bucket, part_number
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.xml import document, element
 from aisle.core import checksums
 from aisle.core.dates import iso_date
-from aisle.core.errors import InvalidArgument, InvalidRequest, VersionNotFound
+from aisle.core.errors import (
+    InvalidArgument,
+    InvalidRequest,
+    ObjectNotFound,
+    VersionNotFound,
+)
 from aisle.core.http import RequestHead, decode_component
 from aisle.core.names import encode_key
 from aisle.core.ranges import Span, resolve_copy_range
@@ -35,15 +43,23 @@ class Source(NamedTuple):
     small: bytes | None  # its bytes, if they are one row
 
 
-async def find_source(svc: Service, head: RequestHead) -> Source:
-    """The object that `x-amz-copy-source` names, if the conditions on it hold."""
+async def find_source(svc: Service, ctx: Context) -> Source:
+    """The object that `x-amz-copy-source` names, if whoever asks may read it and the conditions
+    on it hold."""
+    head = ctx.head
     name, key, version = parse_source(head.header("x-amz-copy-source"))
     bucket = await buckets.find(svc.store, name)
-    h.check_owner(head, bucket.record, "source-expected-bucket-owner")
-    if version not in ("", "null"):
-        raise VersionNotFound(name, key, version)
+    await check_owner(svc, ctx, bucket.record, "x-amz-source-expected-bucket-owner")
+    if version:
+        ctx.facts["s3:versionid"] = (version,)  # the target has none
+    await authorise(svc, ctx, on_version("GetObject", version), bucket, key)
     raw_key = encode_key(key)
-    found, small = await objects.find_small(svc.store, bucket, raw_key)
+    try:
+        if version not in ("", "null"):
+            raise VersionNotFound(name, key, version)
+        found, small = await objects.find_small(svc.store, bucket, raw_key)
+    except (ObjectNotFound, VersionNotFound) as error:
+        raise await hide(svc, ctx, bucket, error, key) from None
     conditions = h.read_conditions(head, "x-amz-copy-source-")
     if conditions is not None:
         conditions.check_copy(found.record)
@@ -85,7 +101,7 @@ async def copy_object(svc: Service, ctx: Context) -> Response:
     key = encode_key(ctx.key)
     replace = _directive(head, "x-amz-metadata-directive") == "REPLACE"
     _directive(head, "x-amz-tagging-directive")
-    source = await find_source(svc, head)
+    source = await find_source(svc, ctx)
     record = source.found.record
     if record.size > MAX_COPY:
         raise InvalidRequest(
@@ -104,15 +120,17 @@ async def copy_object(svc: Service, ctx: Context) -> Response:
             " or encryption attributes."
         )
     checksum = algorithm or next(iter(record.checksums), "")
+    acl = await acls.of_new_object(svc, ctx, bucket)
     described = (
-        h.description(head, owner=svc.owner.id, checksum=checksum)
+        h.description(head, owner=writer(svc, ctx, bucket), checksum=checksum, acl=acl)
         if replace
         else Description(
             headers=record.headers,
             meta=record.meta,
             storage_class=h.storage_class(head),
-            owner=svc.owner.id,
+            owner=writer(svc, ctx, bucket),
             checksum_algorithm=checksum,
+            acl=acl,
         )
     )
     conditions = h.write_conditions(head)
@@ -150,7 +168,7 @@ async def upload_part_copy(svc: Service, ctx: Context) -> Response:
     upload = await uploads.find(
         svc.store, bucket, encode_key(ctx.key), head.params.get("uploadId", "")
     )
-    source = await find_source(svc, head)
+    source = await find_source(svc, ctx)
     size = source.found.record.size
     wanted = head.headers.get("x-amz-copy-source-range")
     span = resolve_copy_range(wanted, size) if wanted is not None else Span(0, size)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from aisle.api.access import authorise, count
 from aisle.api.base import Context, Response, Service
 from aisle.api.s3 import headers as h
-from aisle.api.s3.common import XML, bare, open_bucket
+from aisle.api.s3.actions import SEE_ETAG, on_version
+from aisle.api.s3.common import XML, bare, hide, open_bucket
 from aisle.api.s3.errors import S3Error, tell
 from aisle.api.s3.incoming import read_document
 from aisle.api.s3.xml import MalformedXML, document, element, parse
@@ -28,6 +30,8 @@ _TOGETHER: Final = 64
 async def delete_objects(svc: Service, ctx: Context) -> Response:
     head = ctx.head
     bucket = await open_bucket(svc, ctx)
+    if not ctx.anonymous:  # strangers are counted once a key of theirs is allowed
+        count(svc, ctx, bucket)
     names = head.headers.keys()
     if names.isdisjoint(("content-md5", "x-amz-trailer", *checksums.BY_HEADER)):
         raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5")
@@ -43,24 +47,30 @@ async def delete_objects(svc: Service, ctx: Context) -> Response:
     parts: list[str] = []
     for start in range(0, len(entries), _TOGETHER):
         chunk = entries[start : start + _TOGETHER]
-        outcomes = await asyncio.gather(*(_delete_one(svc, bucket, entry) for entry in chunk))
+        outcomes = await asyncio.gather(*(_delete_one(svc, ctx, bucket, entry) for entry in chunk))
         parts += [told for failed, told in outcomes if failed or not quiet]
     return Response(200, XML, document("DeleteResult", *parts))
 
 
-async def _delete_one(svc: Service, bucket: BucketRow, entry: Element) -> tuple[bool, str]:
-    """Delete one key; returns whether that failed, and how the reply tells it."""
+async def _delete_one(
+    svc: Service, ctx: Context, bucket: BucketRow, entry: Element
+) -> tuple[bool, str]:
+    """Delete one key, if whoever asks may; returns whether that failed, and how the reply tells
+    it."""
     key, version = entry.value("Key"), entry.value("VersionId")
     try:
+        await authorise(svc, ctx, on_version("DeleteObjects", version), bucket, key)
         if version not in ("", "null"):
             raise VersionNotFound(bucket.record.name, key, version)
         conditions = h.delete_condition(
             bare(entry.value("ETag")), entry.value("Size"), entry.value("LastModifiedTime")
         )
+        if not conditions.empty and conditions.if_match != "*":
+            await authorise(svc, ctx, SEE_ETAG, bucket, key)
         try:
             await objects.delete(svc.store, bucket, encode_key(key), conditions=conditions)
-        except ObjectNotFound:
-            raise S3Error("NoSuchKey", Key=key) from None
+        except ObjectNotFound as error:
+            raise await hide(svc, ctx, bucket, error, key) from None
     except AisleError as error:
         told = tell(error)
         return True, (

@@ -1,7 +1,8 @@
-"""The S3 pipeline: parse the target, route, authenticate, authorise, call the handler.
+"""The S3 pipeline: parse the target, route, identify, find the bucket, authorise, call the handler.
 
-`handle` raises what happened; `tell` turns it into S3's reply. Nothing about buckets, keys or
-conditions is answered before the caller is known and allowed.
+`handle` raises what happened; `tell` turns it into S3's reply. That there is no such bucket is told
+to everybody; nothing else about buckets, keys or conditions is answered before the caller is known
+and allowed, and that there is no such key only to who may list the bucket.
 """
 
 from __future__ import annotations
@@ -9,23 +10,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from aisle.api.access import count_user, identify
 from aisle.api.base import HOST_ID, Context, Handler, Response, Service, virtual_bucket
-from aisle.api.s3 import buckets, copies, deletes, errors, lists, multipart, objects
+from aisle.api.s3 import (
+    acls,
+    buckets,
+    copies,
+    deletes,
+    errors,
+    lists,
+    multipart,
+    objects,
+    ownership,
+    policies,
+    publicaccess,
+)
 from aisle.api.s3 import headers as h
+from aisle.api.s3.actions import NEEDS
+from aisle.api.s3.common import hide, open_bucket, permit
 from aisle.api.s3.errors import S3Error, Told
 from aisle.api.s3.operations import Level, select
-from aisle.auth.authenticate import authenticate
-from aisle.auth.credentials import Identity
-from aisle.auth.payload import unchecked_payload
 from aisle.core.dates import http_date
-from aisle.core.errors import AccessDenied, AisleError, NotModified
+from aisle.core.errors import AisleError, NotModified, ObjectNotFound, VersionNotFound
 from aisle.core.http import RequestHead, decode_component
 
+NAME: Final = "s3"
 MOUNT: Final = b"/s3"
-# Who asks when authentication is off: anybody, who may do everything, with or without a signature.
-OPEN: Final = Identity("root", "", anonymous=False)
-UNSIGNED: Final = Identity("root", "", anonymous=True)
-SIGNATURES: Final = frozenset({"X-Amz-Signature", "Signature"})
+# A bucket that was there a moment ago is enough for them: see `buckets.get`.
+_READS: Final = frozenset({"GetObject", "HeadObject"})
 
 HANDLERS: Final[Mapping[str, Handler]] = {
     "ListBuckets": buckets.list_buckets,
@@ -33,6 +45,18 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "HeadBucket": buckets.head_bucket,
     "DeleteBucket": buckets.delete_bucket,
     "GetBucketLocation": buckets.get_bucket_location,
+    "GetBucketAcl": acls.get_bucket_acl,
+    "PutBucketAcl": acls.put_bucket_acl,
+    "GetBucketPolicy": policies.get_bucket_policy,
+    "PutBucketPolicy": policies.put_bucket_policy,
+    "DeleteBucketPolicy": policies.delete_bucket_policy,
+    "GetBucketPolicyStatus": policies.get_bucket_policy_status,
+    "GetBucketOwnershipControls": ownership.get_bucket_ownership_controls,
+    "PutBucketOwnershipControls": ownership.put_bucket_ownership_controls,
+    "DeleteBucketOwnershipControls": ownership.delete_bucket_ownership_controls,
+    "GetPublicAccessBlock": publicaccess.get_public_access_block,
+    "PutPublicAccessBlock": publicaccess.put_public_access_block,
+    "DeletePublicAccessBlock": publicaccess.delete_public_access_block,
     "ListObjects": lists.list_objects,
     "ListObjectsV2": lists.list_objects_v2,
     "ListMultipartUploads": lists.list_multipart_uploads,
@@ -43,6 +67,8 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "HeadObject": objects.head_object,
     "DeleteObject": objects.delete_object,
     "GetObjectAttributes": objects.get_object_attributes,
+    "GetObjectAcl": acls.get_object_acl,
+    "PutObjectAcl": acls.put_object_acl,
     "CreateMultipartUpload": multipart.create_multipart_upload,
     "UploadPart": multipart.upload_part,
     "UploadPartCopy": copies.upload_part_copy,
@@ -62,24 +88,27 @@ async def handle(svc: Service, ctx: Context) -> Response:
     ctx.key = decode_component(raw_key)
     level: Level = "object" if raw_key else "bucket" if raw_bucket else "service"
     ctx.resource = f"/{ctx.bucket}/{ctx.key}" if raw_key else f"/{ctx.bucket}"
-    if svc.auth_enabled:
-        target = (raw_bucket, raw_key)
-        known = authenticate(head, svc.lookup, now=svc.store.now() / 1e9, target=target)
-        head = ctx.head = known.head
-        ctx.identity, ctx.payload = known.identity, known.payload
-        if known.identity.anonymous:
-            raise AccessDenied("anonymous requests are not allowed")
-    else:
-        signed = "authorization" in head.headers or not SIGNATURES.isdisjoint(head.params)
-        ctx.identity, ctx.payload = OPEN if signed else UNSIGNED, unchecked_payload(head)
+    await identify(svc, ctx, target=(raw_bucket, raw_key))
+    count_user(svc, ctx)
+    head = ctx.head
     selector, name = select(head, level)
     if not name:
         raise S3Error("MethodNotAllowed", Method=head.method, ResourceType=selector or level)
     ctx.operation = name
+    row = None
+    if level != "service" and name != "CreateBucket":
+        row = await open_bucket(svc, ctx, recent=name in _READS)
+    if not NEEDS[name].handler:
+        await permit(svc, ctx)
     handler = HANDLERS.get(name)
     if handler is None:
         raise S3Error("NotImplemented", Operation=name)
-    return await handler(svc, ctx)
+    try:
+        return await handler(svc, ctx)
+    except (ObjectNotFound, VersionNotFound) as error:
+        if row is None or (error.bucket, error.key) != (row.record.name, ctx.key):
+            raise
+        raise await hide(svc, ctx, row, error, ctx.key) from None
 
 
 def is_mounted(head: RequestHead) -> bool:
@@ -116,16 +145,16 @@ def tell(ctx: Context, error: AisleError) -> Response:
             ],
         )
     told: Told = errors.tell(error)
-    headers = [(b"content-type", b"application/xml"), (b"x-content-type-options", b"nosniff")]
+    headers = [(b"content-type", b"application/xml")]
     if told.code == "InvalidRange":
         headers.append((b"content-range", f"bytes */{told.details['ActualObjectSize']}".encode()))
     if told.status == 503:
-        headers.append((b"retry-after", b"1"))
+        headers.append((b"retry-after", b"%d" % errors.retry_after(error)))
     if told.code == "MethodNotAllowed":
         headers.append((b"allow", b"GET, HEAD, PUT, POST, DELETE"))
     if ctx.head.method == "HEAD":
-        return Response(told.status, headers)
+        return Response(told.status, headers, error=told.code)
     body = errors.render(
         told, resource=ctx.resource, request_id=ctx.request_id, host_id=HOST_ID.decode()
     )
-    return Response(told.status, headers, body)
+    return Response(told.status, headers, body, error=told.code)

@@ -7,12 +7,14 @@ most specific class first. Nothing here decides what is an error.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from aisle.api.s3.xml import DECLARATION, MalformedXML, element
 from aisle.core import errors as e
 from aisle.core.dates import iso_date
+from aisle.core.redaction import redact_canonical
 
 
 class S3Error(e.AisleError):
@@ -61,6 +63,7 @@ MESSAGES: Final[Mapping[str, tuple[int, str]]] = {
         400,
         "Your proposed upload is smaller than the minimum allowed size",
     ),
+    "ExpiredToken": (400, "The provided token has expired."),
     "IncompleteBody": (
         400,
         "You did not provide the number of bytes specified by the Content-Length HTTP header",
@@ -72,6 +75,10 @@ MESSAGES: Final[Mapping[str, tuple[int, str]]] = {
         "The AWS Access Key Id you provided does not exist in our records.",
     ),
     "InvalidArgument": (400, "Invalid Argument"),
+    "InvalidBucketAclWithObjectOwnership": (
+        400,
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    ),
     "InvalidBucketName": (400, "The specified bucket is not valid."),
     "InvalidDigest": (400, "The Content-MD5 you specified was invalid."),
     "InvalidLocationConstraint": (400, "The specified location-constraint is not valid"),
@@ -87,9 +94,15 @@ MESSAGES: Final[Mapping[str, tuple[int, str]]] = {
     ),
     "InvalidRange": (416, "The requested range is not satisfiable"),
     "InvalidRequest": (400, "Invalid Request"),
+    "InvalidToken": (400, "The provided token is malformed or otherwise invalid."),
     "InvalidStorageClass": (400, "The storage class you specified is not valid"),
     "InvalidURI": (400, "Couldn't parse the specified URI."),
     "KeyTooLongError": (400, "Your key is too long"),
+    "MalformedACLError": (
+        400,
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    ),
+    "MalformedPolicy": (400, "Policies must be valid JSON and the first byte must be '{'"),
     "MalformedXML": (
         400,
         "The XML you provided was not well-formed or did not validate against our published schema",
@@ -99,8 +112,14 @@ MESSAGES: Final[Mapping[str, tuple[int, str]]] = {
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
     "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
     "MissingRequestBodyError": (400, "Request body is empty."),
+    "MissingSecurityHeader": (400, "Your request was missing a required header."),
     "NoSuchBucket": (404, "The specified bucket does not exist"),
+    "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
     "NoSuchKey": (404, "The specified key does not exist."),
+    "NoSuchPublicAccessBlockConfiguration": (
+        404,
+        "The public access block configuration was not found",
+    ),
     "NoSuchUpload": (
         404,
         "The specified multipart upload does not exist. The upload ID may be invalid, or the"
@@ -111,6 +130,7 @@ MESSAGES: Final[Mapping[str, tuple[int, str]]] = {
         501,
         "A header or query you provided implies functionality that is not implemented.",
     ),
+    "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found"),
     "PreconditionFailed": (
         412,
         "At least one of the pre-conditions you specified did not hold",
@@ -125,7 +145,17 @@ MESSAGES: Final[Mapping[str, tuple[int, str]]] = {
         "The request signature we calculated does not match the signature you provided. Check"
         " your key and signing method.",
     ),
+    "RequestTimeout": (
+        400,
+        "Your socket connection to the server was not read from or written to within the timeout"
+        " period.",
+    ),
     "SlowDown": (503, "Please reduce your request rate."),
+    "UnexpectedContent": (400, "This request does not support content"),
+    "UnresolvableGrantByEmailAddress": (
+        400,
+        "The email address you provided does not match any account on record.",
+    ),
     "XAmzContentSHA256Mismatch": (
         400,
         "The provided 'x-amz-content-sha256' header does not match what was computed.",
@@ -190,6 +220,7 @@ def _own(error: S3Error) -> Told:
 TABLE: Final[Mapping[type[e.AisleError], Teller]] = {
     S3Error: _own,
     MalformedXML: _plain("MalformedXML"),
+    e.MalformedPolicy: _spoken("MalformedPolicy"),
     e.InvalidRequest: _spoken("InvalidRequest"),
     e.InvalidArgument: _argument,
     e.InvalidName: _with("InvalidBucketName", lambda error: {"BucketName": error.name}),
@@ -201,6 +232,9 @@ TABLE: Final[Mapping[type[e.AisleError], Teller]] = {
         "EntityTooLarge", lambda error: {"ProposedSize": error.size, "MaxSizeAllowed": error.limit}
     ),
     e.IncompleteBody: _plain("IncompleteBody"),
+    e.RequestTimeout: _plain("RequestTimeout"),
+    e.TooBusy: _plain("SlowDown"),
+    e.RateLimited: _plain("SlowDown"),
     e.DigestMismatch: _digest,
     e.AccessDenied: _plain("AccessDenied"),
     e.InvalidAccessKey: _with(
@@ -212,10 +246,12 @@ TABLE: Final[Mapping[type[e.AisleError], Teller]] = {
             "AWSAccessKeyId": error.access_key,
             "StringToSign": error.string_to_sign,
             "SignatureProvided": error.provided,
-            "CanonicalRequest": error.canonical_request,
+            "CanonicalRequest": redact_canonical(error.canonical_request),
         },
     ),
     e.RequestExpired: _spoken("AccessDenied"),
+    e.ExpiredToken: _plain("ExpiredToken"),
+    e.InvalidToken: _plain("InvalidToken"),
     e.ClockSkewTooLarge: _with(
         "RequestTimeTooSkewed",
         lambda error: {
@@ -279,6 +315,11 @@ def tell(error: e.AisleError) -> Told:
         if teller is not None:
             return teller(error)
     return Told(500, "InternalError", MESSAGES["InternalError"][1])
+
+
+def retry_after(error: e.AisleError) -> int:
+    """After how many seconds another try has a chance."""
+    return max(1, math.ceil(error.retry_after)) if isinstance(error, e.RateLimited) else 1
 
 
 def render(told: Told, *, resource: str, request_id: str, host_id: str) -> bytes:

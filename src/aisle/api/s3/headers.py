@@ -16,13 +16,14 @@ from typing import Final
 
 from aisle.api.base import Headers
 from aisle.api.s3.errors import S3Error
+from aisle.auth.acl import Grant
 from aisle.core import checksums
 from aisle.core.dates import http_date
-from aisle.core.errors import AccessDenied, InvalidArgument, InvalidRequest
+from aisle.core.errors import InvalidRequest
 from aisle.core.http import RequestHead, field_value
 from aisle.namespace.conditions import UNCONDITIONAL, ReadConditions, WriteConditions
 from aisle.namespace.objects import Description
-from aisle.namespace.records import Bucket, Object
+from aisle.namespace.records import Object
 
 SECOND: Final = 1_000_000_000
 META_PREFIX: Final = "x-amz-meta-"
@@ -53,17 +54,6 @@ STORAGE_CLASSES: Final = frozenset(
         "FSX_ONTAP",
     }
 )
-# Canned ACLs that say what is so anyway: the owner has everything, nobody else anything.
-OWNER_ACLS: Final = frozenset({"", "private", "bucket-owner-full-control", "bucket-owner-read"})
-OTHER_ACLS: Final = frozenset(
-    {
-        "public-read",
-        "public-read-write",
-        "authenticated-read",
-        "aws-exec-read",
-        "log-delivery-write",
-    }
-)
 # Headers that ask for something this release does not do. To pass over them would be to lie.
 REFUSED: Final = (
     "x-amz-server-side-encryption",
@@ -85,29 +75,15 @@ _ENCODED_WORD: Final = re.compile(r"=\?[A-Za-z0-9_-]{1,20}\?[BbQq]\?[^? ]{0,4096
 
 
 def refuse_unsupported(head: RequestHead) -> None:
-    """Raise `NotImplemented` or `AccessControlListNotSupported` for what cannot be honoured."""
+    """Raise `NotImplemented` for what cannot be honoured."""
     for name in head.headers:
-        if not name.startswith("x-amz-"):
-            continue
         if name.startswith(REFUSED) and name != "x-amz-tagging-directive":
             raise S3Error("NotImplemented", Header=name)
-        if name.startswith("x-amz-grant-"):
-            raise S3Error("AccessControlListNotSupported")
-    acl = head.header("x-amz-acl")
-    if acl not in OWNER_ACLS:
-        if acl not in OTHER_ACLS:
-            raise InvalidArgument("Argument must be a canned ACL", name="x-amz-acl", value=acl)
-        raise S3Error("AccessControlListNotSupported")
 
 
-def check_owner(head: RequestHead, bucket: Bucket, header: str = "expected-bucket-owner") -> None:
-    """Raise `AccessDenied` if the client expects another owner of the bucket."""
-    expected = head.headers.get(f"x-amz-{header}")
-    if expected is not None and expected != bucket.owner:
-        raise AccessDenied("the bucket has another owner")
-
-
-def description(head: RequestHead, *, owner: str, checksum: str) -> Description:
+def description(
+    head: RequestHead, *, owner: str, checksum: str, acl: list[Grant] | None
+) -> Description:
     """What a request says of the object it writes."""
     headers = {name: head.headers[name] for name in SYSTEM_HEADERS if name in head.headers}
     encoding = headers.get("content-encoding")
@@ -123,6 +99,7 @@ def description(head: RequestHead, *, owner: str, checksum: str) -> Description:
         storage_class=storage_class(head),
         owner=owner,
         checksum_algorithm=checksum,
+        acl=acl,
     )
 
 
@@ -234,7 +211,6 @@ def object_headers(record: Object) -> Headers:
         (b"etag", b'"%b"' % record.etag.encode()),
         (b"last-modified", http_date(record.mtime // SECOND)),
         (b"accept-ranges", b"bytes"),
-        (b"x-content-type-options", b"nosniff"),
     ]
     stored = record.headers
     if not stored:

@@ -7,16 +7,20 @@ page of 1,000 keys: it decodes only the leading fields of a record and formats t
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 
 from aisle.api.base import Context, Response, Service
 from aisle.api.s3 import headers as h
-from aisle.api.s3.common import XML, integer, open_bucket, owner
+from aisle.api.s3.common import XML, integer, open_bucket
+from aisle.api.s3.owners import initiator, owner, owners
 from aisle.api.s3.xml import document, element, escape, url_encode
 from aisle.core.dates import iso_date
 from aisle.core.errors import InvalidArgument
-from aisle.namespace import listing
+from aisle.namespace import documents, listing, ownership
 from aisle.namespace.listing import ID, Page, Query
-from aisle.namespace.records import VERSION, Listed, decode, decoder
+from aisle.namespace.records import VERSION, Listed, Owned, decode, decoder
+from aisle.namespace.store import BucketRow
+from aisle.store.base import Row
 
 MAX_KEYS = 1000
 
@@ -73,7 +77,7 @@ async def list_objects(svc: Service, ctx: Context) -> Response:
         parts.append(_leaf("NextMarker", _text(page.last[ID:]), encode))
     if kind:
         parts.append(element("EncodingType", kind))
-    parts.append(_contents(page, encode, owner(svc)))
+    parts.append(_contents(page, encode, await _owners(svc, ctx, bucket, page.rows)))
     parts.append(_common_prefixes(page.prefixes, encode))
     return Response(200, XML, document("ListBucketResult", *parts))
 
@@ -121,7 +125,8 @@ async def list_objects_v2(svc: Service, ctx: Context) -> Response:
     if kind:
         parts.append(element("EncodingType", kind))
     with_owner = params.get("fetch-owner", "").lower() == "true"
-    parts.append(_contents(page, encode, owner(svc) if with_owner else ""))
+    whose = await _owners(svc, ctx, bucket, page.rows) if with_owner else ""
+    parts.append(_contents(page, encode, whose))
     parts.append(_common_prefixes(page.prefixes, encode))
     return Response(200, XML, document("ListBucketResult", *parts))
 
@@ -130,8 +135,22 @@ def _leaf(name: str, text: str, encode: Encode) -> str:
     return f"<{name}>{encode(text)}</{name}>"
 
 
-def _contents(page: Page, encode: Encode, owner_xml: str) -> str:
-    """The Contents elements of a page: one pass, everything that can be done once done once."""
+async def _owners(
+    svc: Service, ctx: Context, bucket: BucketRow, rows: list[Row]
+) -> str | list[str]:
+    """The Owner element of all objects of a page, or of each of them where they may have several
+    owners."""
+    access = (await documents.of(svc.store, bucket, recent=True)).access
+    if not access.shared or access.ownership == ownership.ENFORCED:
+        return await owner(svc, ctx, bucket.record.owner)
+    whose = [decode(Owned, raw).owner for _, raw in rows]
+    elements = await owners(svc, ctx, whose)
+    return [elements[canonical] for canonical in whose]
+
+
+def _contents(page: Page, encode: Encode, whose: str | list[str]) -> str:
+    """The Contents elements of a page: one pass, everything that can be done once done once.
+    `whose` is an Owner element for all of them, or one for each."""
     rows = page.rows
     if not rows:
         return ""
@@ -142,7 +161,8 @@ def _contents(page: Page, encode: Encode, owner_xml: str) -> str:
     read = decoder(Listed)
     second, date = -1, ""
     items = []
-    for key, (_, raw) in zip(keys, rows, strict=True):
+    each = repeat(whose, len(rows)) if isinstance(whose, str) else whose
+    for key, (_, raw), owner_xml in zip(keys, rows, each, strict=True):
         row = read(raw[1:]) if raw[0] == VERSION else decode(Listed, raw)
         if row.mtime // 1_000_000_000 != second:
             second = row.mtime // 1_000_000_000
@@ -207,9 +227,11 @@ async def list_multipart_uploads(svc: Service, ctx: Context) -> Response:
         else:
             parts.append(_leaf("NextKeyMarker", _text(last_prefix), encode))
             parts.append(element("NextUploadIdMarker", ""))
-    who = owner(svc, "Initiator") + owner(svc)
+    elements = await owners(svc, ctx, [upload.record.owner for upload in page.uploads])
     for upload in page.uploads:
         record = upload.record
+        whose = elements[record.owner]
+        who = initiator(record.initiator, whose) + whose
         checksum = ""
         if record.checksum_algorithm:
             checksum = element("ChecksumAlgorithm", record.checksum_algorithm)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from aisle.api.access import writer
 from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.conditions import told_of_new
+from aisle.api.s3 import acls
 from aisle.api.s3 import headers as h
-from aisle.api.s3.common import XML, bare, integer, open_bucket, owner, part_number
+from aisle.api.s3.common import XML, bare, integer, open_bucket, part_number
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import S3Incoming, read_document
+from aisle.api.s3.owners import initiator, owner
 from aisle.api.s3.xml import MalformedXML, document, element, parse
 from aisle.core import checksums
 from aisle.core.dates import iso_date
@@ -44,8 +48,17 @@ async def create_multipart_upload(svc: Service, ctx: Context) -> Response:
             "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm"
             " header."
         )
-    described = h.description(head, owner=svc.owner.id, checksum=algorithm)
-    upload = await uploads.create(svc.store, bucket, key, described, checksum_type=kind)
+    acl = await acls.of_new_object(svc, ctx, bucket)
+    described = h.description(head, owner=writer(svc, ctx, bucket), checksum=algorithm, acl=acl)
+    upload = await uploads.create(
+        svc.store,
+        bucket,
+        key,
+        described,
+        checksum_type=kind,
+        initiator=ctx.who.arn,
+        asked=told_of_new(head),
+    )
     headers: Headers = [*XML]
     if algorithm:
         headers.append((b"x-amz-checksum-algorithm", algorithm.encode()))
@@ -98,12 +111,13 @@ async def list_parts(svc: Service, ctx: Context) -> Response:
     found = await uploads.list_parts(svc.store, upload, after=marker, limit=limit + 1)
     page = found[:limit]
     record = upload.record
+    whose = await owner(svc, ctx, record.owner)
     parts = [
         element("Bucket", bucket.record.name),
         element("Key", ctx.key),
         element("UploadId", record.id.hex()),
-        owner(svc, "Initiator"),
-        owner(svc),
+        initiator(record.initiator, whose),
+        whose,
         element("StorageClass", record.storage_class),
         element("PartNumberMarker", marker),
         element("NextPartNumberMarker", page[-1].number if page else marker),

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from aisle.api.access import writer
 from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.s3 import acls
 from aisle.api.s3 import headers as h
-from aisle.api.s3.common import integer, open_bucket, part_number
+from aisle.api.s3.common import check_version, integer, open_bucket, part_number
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import S3Incoming
 from aisle.api.s3.xml import document, element
 from aisle.core.dates import http_date
-from aisle.core.errors import InvalidArgument, InvalidPartNumber, VersionNotFound
+from aisle.core.errors import InvalidArgument, InvalidPartNumber
 from aisle.core.names import encode_key
 from aisle.core.ranges import Span, resolve_range
 from aisle.namespace import bodies, objects, reads
@@ -36,7 +38,10 @@ async def put_object(svc: Service, ctx: Context) -> Response:
     key = encode_key(ctx.key)
     incoming = S3Incoming(head, ctx.known_payload, ctx.body)
     described = h.description(
-        head, owner=svc.owner.id, checksum=incoming.checksum or DEFAULT_CHECKSUM
+        head,
+        owner=writer(svc, ctx, bucket),
+        checksum=incoming.checksum or DEFAULT_CHECKSUM,
+        acl=await acls.of_new_object(svc, ctx, bucket),
     )
     record = await objects.put(
         svc.store,
@@ -130,13 +135,6 @@ def _part_span(found: Found, number: int) -> tuple[Span, PartInfo | None]:
             return Span(start, part.size), part
         start += part.size
     raise InvalidPartNumber(number, found.record.part_count)
-
-
-def check_version(ctx: Context) -> None:
-    """Without versions every object is the version `null`; no other one exists."""
-    version = ctx.head.params.get("versionId")
-    if version is not None and version != "null":
-        raise VersionNotFound(ctx.bucket, ctx.key, version)
 
 
 async def delete_object(svc: Service, ctx: Context) -> Response:
