@@ -7,6 +7,9 @@ import time
 from typing import Any
 from urllib.parse import quote
 
+import hypothesis
+from hypothesis import HealthCheck, Phase
+
 from tests.harness import Node, Reply, encode_key
 
 MSGPACK = {"Accept": "application/msgpack"}
@@ -84,3 +87,15 @@ def wait(node: Node, reply: Reply) -> dict[str, Any]:
     assert reply.status == 200, reply.body
     assert reply.headers["content-type"] == "text/plain"
     return ended(node, reply.body.decode())
+
+
+def generated(examples: int) -> hypothesis.settings:
+    """How requests are made from a description: so many, and the same ones each time."""
+    return hypothesis.settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )

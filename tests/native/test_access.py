@@ -32,7 +32,7 @@ def test_a_stranger_hears_the_same_of_everything(node: Node, method: str, target
     reply = node.send(method, target, signed=False)
     assert reply.status == 401
     assert reply.headers["www-authenticate"] == "AWS4-HMAC-SHA256"
-    assert message(reply) == "this node wants signed requests: sign with its access key"
+    assert message(reply) == "this node wants to know who asks: log in, or sign with an access key"
 
 
 @pytest.mark.parametrize(("method", "target"), REQUESTS)
@@ -50,7 +50,7 @@ def test_a_bearer_token_is_refused(node: Node) -> None:
 def test_a_head_is_refused_without_a_body(node: Node) -> None:
     reply = node.send("HEAD", "/v1/objects/stranger/x", signed=False)
     assert (reply.status, reply.body) == (401, b"")
-    assert "signed requests" in message(reply)
+    assert "who asks" in message(reply)
 
 
 def test_with_authorisation_off_nothing_need_be_signed(open_node: Node, open_bucket: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Node
+from tests.native.people import make_user
 from tests.native.support import act, message
 
 
@@ -73,7 +74,7 @@ def test_with_authentication_the_root_is_for_s3_alone(node: Node, bucket: str) -
         assert reply.body.startswith(b"<?xml")
 
 
-def test_with_authentication_easy_urls_are_signed(tmp_path: Path) -> None:
+def test_with_authentication_easy_urls_are_signed_or_have_a_token(tmp_path: Path) -> None:
     own = Node(tmp_path / "data", workers=1).start()
     try:
         features = {"value": {"features": "none"}, "action": "set-config"}
@@ -86,5 +87,9 @@ def test_with_authentication_easy_urls_are_signed(tmp_path: Path) -> None:
         assert own.send("PUT", "/ais/abc/x", body=b"12345").status == 200
         assert own.send("GET", "/ais/abc/x").body == b"12345"
         assert own.send("GET", "/ais/abc/x", signed=False).status == 401
+        stranger = make_user(own)
+        assert stranger.send("GET", "/ais/abc/x").status == 403
+        assert stranger.send("PUT", "/ais/abc/x", b"6").status == 403
+        assert make_user(own, ["Admin"]).send("GET", "/ais/abc/x").body == b"12345"
     finally:
         assert own.stop() == 0

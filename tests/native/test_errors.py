@@ -7,9 +7,9 @@ import pytest
 
 from aisle.api.base import Context
 from aisle.api.native.errors import TABLE, NoSuchCall, tell
-from aisle.auth.credentials import Identity
 from aisle.core import errors as e
 from aisle.core.http import RequestHead
+from tests.auth.signing import someone
 
 # How AIStore's SDK finds a bucket or object in the text of an error (aistore 2.0.0, sdk/utils.py).
 URL = re.compile(
@@ -64,7 +64,7 @@ def test_the_sdk_finds_the_name_first(
 def test_a_known_caller_who_may_not_is_told_otherwise_than_an_unknown_one() -> None:
     ctx = context()
     assert tell(ctx, e.AccessDenied("no")).status == 401
-    ctx.identity = Identity("someone", "KEY")
+    ctx.principal = someone("alice")
     assert tell(ctx, e.AccessDenied("no")).status == 403
 
 

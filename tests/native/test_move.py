@@ -1,5 +1,6 @@
 """Renaming a bucket over the native API: move-bck and the job behind it."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -88,3 +89,18 @@ def test_of_two_moves_to_one_name_one_is_done(node: Node, bucket: str, new: str)
     assert failed == there
     assert sorted(failed) == [False, True]
     assert act(node, "DELETE", f"/v1/buckets/{other}", "destroy-bck").status in (200, 404)
+
+
+def test_a_bucket_with_a_policy_that_names_it_is_not_moved(
+    node: Node, s3: Any, bucket: str
+) -> None:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    resource = {"Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(
+        Bucket=bucket, Policy=json.dumps({"Statement": [{**statement, **resource}]})
+    )
+    target = f"/v1/buckets/{bucket}?bck_to=ais%2F%40%23%2F{bucket}2%2F"
+    reply = act(node, "POST", target, "move-bck")
+    assert reply.status == 400
+    assert "has a policy that names it" in message(reply)
+    assert s3.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPStatusCode"] == 200

@@ -16,7 +16,6 @@ from typing import Any, Final
 import hypothesis
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -24,12 +23,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from aisle.api.native.described import PARAMETERS, REPLIES, STATUSES, SUMMARIES, VALUES
+from aisle.api.native.described import BODIES, PARAMETERS, REPLIES, STATUSES, SUMMARIES, VALUES
 from aisle.api.native.openapi import describe, summary, url_of
 from aisle.api.native.operations import ROUTES
 from aisle.api.native.route import Route
 from tests.harness import Node
-from tests.native.support import act, put
+from tests.native.support import act, generated, put
 
 EXAMPLES: Final = 20
 ENDING: Final = "shutdown"
@@ -44,6 +43,9 @@ NAMES: Final = {
     "Ais-Node-Id": ["n1", "tn1", "missing"],
     "namespace": ["", "@#", "#ns"],
     "provider": ["", "ais", "aws"],
+    "name": ["ann", "Admin", "missing"],
+    "access_key": ["ANNSKEY", "missing"],
+    "policy": ["p", "missing"],
 }
 
 
@@ -90,7 +92,7 @@ def test_every_operation_is_described_in_a_sentence(row: Route) -> None:
 
 def test_the_tables_name_operations_that_there_are() -> None:
     names = {row.name for row in ROUTES}
-    for table in (PARAMETERS, REPLIES, STATUSES, SUMMARIES, VALUES):
+    for table in (BODIES, PARAMETERS, REPLIES, STATUSES, SUMMARIES, VALUES):
         assert set(table) <= names
 
 
@@ -99,15 +101,13 @@ def test_the_server_keeps_to_its_description(operation: Any, open_node: Node) ->
     act(open_node, "POST", "/v1/buckets/abc", "create-bck", signed=False)
     for key in ("k", "dir/x"):
         put(open_node, "abc", key, b"some bytes", signed=False)
+    for target, value in (
+        ("/v1/users", {"id": "ann", "pass": "a password"}),
+        ("/v1/users/ann/keys", {"access_key": "ANNSKEY", "secret_key": "a-secret-key"}),
+    ):
+        open_node.send("POST", target, body=json.dumps(value).encode(), signed=False)
 
-    @hypothesis.settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @generated(EXAMPLES)
     @hypothesis.given(case=operation.as_strategy())
     def holds(case: Any) -> None:
         reply = case.call(base_url=open_node.root, timeout=20)

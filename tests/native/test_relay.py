@@ -11,21 +11,16 @@ from typing import Any
 
 import pytest
 
+from aisle.auth.permissions import SHOW_CLUSTER
 from tests.cli.conftest import environment
 from tests.cluster.cluster import Cluster, Engines, Gateway, wait_until
-from tests.harness import BIN, Node, Reply
+from tests.harness import BIN, Node, Reply, children
+from tests.native.people import Person, make_role, make_user
 from tests.native.support import act, message
 from tests.servers import certificates
 from tests.servers.postgres import Postgres
 
 REVERSE = "/v1/reverse/daemon"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres().start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +37,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Ite
 def sees_both(gateway: Node) -> bool:
     found = json.loads(gateway.send("GET", "/v1/daemon?what=smap").body)
     return len(found["tmap"]) == 2 and found["proxy_si"] is not None
+
+
+def replaced(node: Node, before: list[int]) -> bool:
+    now = children(node.pid)
+    return len(now) == len(before) and not set(now) & set(before)
 
 
 def ask(gateway: Node, node: str, what: str) -> Reply:
@@ -78,6 +78,21 @@ def test_the_cluster_s_numbers_are_those_of_all_nodes(cluster: Cluster) -> None:
         "pg0",
         "pg1",
     ]
+
+
+def test_who_may_see_the_cluster_is_relayed_with_a_token_too(cluster: Cluster) -> None:
+    first = cluster.gateways[0]
+    viewer = make_user(first, [make_role(first, SHOW_CLUSTER)])
+    nobody = make_user(first)
+    for gateway in cluster.gateways:
+        for person, status in ((viewer, 200), (nobody, 403)):
+            asking = Person(gateway, person.name, person.token)
+            for name in ("g0", "g1"):
+                target = f"{REVERSE}?what=sysinfo"
+                assert asking.send("GET", target, ais_node_id=f"t{name}").status == status
+            assert asking.send("GET", "/v1/cluster?what=sysinfo").status == status
+        # The administrators' alone, whichever node has it.
+        assert asking.send("GET", f"{REVERSE}?what=log", ais_node_id="tg1").status == 403
 
 
 def test_a_stranger_is_not_relayed(cluster: Cluster) -> None:
@@ -188,6 +203,13 @@ def test_over_https_the_other_node_must_show_who_it_is(postgres: Postgres, tmp_p
         assert "certificate verify failed" in message(reply)
         assert first.send("PUT", "/v1/cluster/set-config?net.http.skip_verify=true").status == 200
         assert json.loads(ask(first, "tg1", "snode").body)["daemon_id"] == "tg1"
+        told = json.loads(ask(first, "tg1", "certificate").body)
+        assert told["issued by (CN)"] == "authority of a test"
+        # One node is asked, and each reads its certificate anew.
+        workers = [children(node.pid) for node in nodes]
+        assert first.send("PUT", "/v1/cluster/load-x509").status == 200
+        for node, before in zip(nodes, workers, strict=True):
+            wait_until(partial(replaced, node, before), "other workers serve")
     finally:
         for node in nodes:
             node.kill()

@@ -39,7 +39,7 @@ async def append_object(svc: Service, ctx: Context, message: Message) -> Respons
     if handle is None:
         if flushes and incoming.size == 0:
             raise InvalidArgument("there is nothing to flush: append first", name="append_handle")
-        handle = await appends.begin(store, bucket, key, described(svc, ctx))
+        handle = await appends.begin(store, bucket, key, described(ctx, bucket))
     try:
         if incoming.size != 0 or not flushes:
             handle = await appends.append(
@@ -47,7 +47,7 @@ async def append_object(svc: Service, ctx: Context, message: Message) -> Respons
             )
         if not flushes:
             return Response(200, [(b"ais-append-handle", str(handle).encode())])
-        record = await appends.flush(store, bucket, key, handle, owner=svc.owner.id, claim=claim)
+        record = await appends.flush(store, bucket, key, handle, claim=claim)
     except UploadNotFound:
         # Perhaps this very flush has been here before, and its reply was lost.
         etag = await appends.flushed(store, bucket, key, handle) if flushes else None

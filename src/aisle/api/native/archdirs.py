@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from aisle.core.errors import ArchiveError, InvalidArgument, KeyTooLong, ObjectNotFound
-from aisle.core.names import encode_key
+from aisle.core.names import MAX_KEY_BYTES, encode_key
 from aisle.namespace.archives import formats, reading
 from aisle.namespace.archives.reading import Listed
 from aisle.namespace.listing import ID, Page
@@ -115,7 +115,7 @@ class _Opening:
     async def first(self, prefix: str, place: Place | None) -> list[tuple[str, list[Listed]]]:
         """Members of archives that a prefix reaches into, or behind the place in one."""
         found: list[tuple[str, list[Listed]]] = []
-        for key in _reached(prefix, place):
+        for key in reached(prefix, place):
             after = (place.name, place.number) if place and place.key == key else _START
             inner = prefix.removeprefix(f"{key}/") if prefix.startswith(f"{key}/") else ""
             members = await self._members(key, after, inner)
@@ -166,11 +166,12 @@ class _Opening:
         return found
 
 
-def _reached(prefix: str, place: Place | None) -> list[str]:
-    """The archives that a prefix reaches into, or the one that a place is in and those behind."""
+def reached(prefix: str, place: Place | None) -> list[str]:
+    """The archives that a prefix reaches into, or the one that a place is in and those behind:
+    none of them needs to begin with the prefix."""
     keys = [
         prefix[:at]
-        for at, char in enumerate(prefix)
+        for at, char in enumerate(prefix[: MAX_KEY_BYTES + 1])
         if char == "/" and formats.by_name(prefix[:at]) is not None
     ]
     if place is None:

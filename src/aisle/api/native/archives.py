@@ -10,10 +10,13 @@ from typing import Any, Final
 
 import msgspec
 
+from aisle.api.access import authorise
 from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.native.grants import authorise_selected
 from aisle.api.native.incoming import NativeIncoming
 from aisle.api.native.message import Message, filled, named_bucket, open_bucket
 from aisle.api.native.multi import TEXT, ListRange, selected
+from aisle.api.native.needs import GET_OBJECT, PUT_OBJECT
 from aisle.api.native.objects import ETL, stored_headers
 from aisle.api.native.route import Route
 from aisle.core.dates import http_date
@@ -76,7 +79,6 @@ def _headers(archive: Archive) -> Headers:
         (b"ais-archmime", archive.form.value.encode()),
         (b"ais-version", str(record.seq).encode()),
         (b"last-modified", http_date(record.mtime // SECOND)),
-        (b"x-content-type-options", b"nosniff"),
     ]
 
 
@@ -103,7 +105,7 @@ async def append_to_archive(svc: Service, ctx: Context, message: Message) -> Res
         algorithms=incoming.algorithms,
         mode=mode,
         mime=params.get("archmime", ""),
-        owner=svc.owner.id,
+        owner=bucket.record.owner,
     )
     return Response(200, stored_headers(record))
 
@@ -135,8 +137,11 @@ async def archive_objects(svc: Service, ctx: Context, message: Message) -> Respo
     to = source
     if asked.tobck:
         to = await buckets.get(svc.store, named_bucket(asked.tobck, "tobck"))
+    chosen = selected(asked)
+    await authorise_selected(svc, ctx, GET_OBJECT, source, asked.names, asked.template)
+    await authorise(svc, ctx, PUT_OBJECT, to, asked.archname)
     args = {
-        **selected(asked),
+        **chosen,
         "archname": asked.archname,
         "mime": asked.mime,
         "isbn": asked.isbn,
@@ -144,11 +149,11 @@ async def archive_objects(svc: Service, ctx: Context, message: Message) -> Respo
         "coer": asked.coer,
         "bnonly": asked.bnonly,
         "nr": asked.nr,
-        "owner": svc.owner.id,
+        "owner": to.record.owner,
         **bucket_args(source),
         **bucket_args(to, TO),
     }
-    identity = await svc.jobs.submit("archive", args, user=svc.owner.name)
+    identity = await svc.jobs.submit("archive", args, user=ctx.who.name)
     return Response(200, TEXT, identity.encode())
 
 

@@ -152,7 +152,6 @@ def _plain_headers(record: Object) -> Headers:
     kind = record.headers.get("content-type", DEFAULT_TYPE)
     return [
         (b"accept-ranges", b"bytes"),
-        (b"x-content-type-options", b"nosniff"),
         (b"content-type", kind.encode("latin-1")),
     ]
 

@@ -11,8 +11,10 @@ from typing import Final
 
 import msgspec
 
+from aisle.api.access import authorise, lists
 from aisle.api.base import Context, Response, Service
 from aisle.api.native import props
+from aisle.api.native.grants import authorise_new, refuse_denied
 from aisle.api.native.message import (
     JSON,
     Message,
@@ -22,6 +24,7 @@ from aisle.api.native.message import (
     parse_namespace,
     provider,
 )
+from aisle.api.native.needs import LIST_OWN, MOVE_TO, SET_BUCKET_ACL
 from aisle.api.native.route import Route
 from aisle.core import settings
 from aisle.core.errors import BucketExists, BucketNotFound, InvalidArgument, NotSupported
@@ -30,6 +33,7 @@ from aisle.namespace import buckets
 from aisle.namespace.destroy import destroy
 
 TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
+ACCESS: Final = "access"  # the property that closes what it leaves out
 _PAGE: Final = 1000
 # What `namespace` says for all remote clusters, none of which there is.
 REMOTE_CLUSTERS: Final = ("@", "@*")
@@ -56,6 +60,8 @@ def filters(ctx: Context) -> tuple[str, str | None]:
 
 
 async def list_buckets(svc: Service, ctx: Context, message: Message) -> Response:
+    """Those that the caller is told of."""
+    await refuse_denied(svc, ctx, LIST_OWN)
     remote = ctx.head.params.get("namespace", "") in REMOTE_CLUSTERS
     if only_outside(ctx) or remote:
         return Response(200, JSON, b"[]")
@@ -66,7 +72,7 @@ async def list_buckets(svc: Service, ctx: Context, message: Message) -> Response
         after = rows[-1].key
         for row in rows:
             record = row.record
-            if wanted and record.provider != wanted:
+            if (wanted and record.provider != wanted) or not lists(ctx, record):
                 continue
             shown = {"uuid": "", "name": record.namespace}
             found.append({"name": record.name, "provider": record.provider, "namespace": shown})
@@ -78,7 +84,7 @@ async def create_bck(svc: Service, ctx: Context, message: Message) -> Response:
     _check_local(name)
     values = settings.bucket_defaults((await svc.store.config()).values)
     values |= settings.changed(values, props.asked(message.value), "bucket")
-    await buckets.create(svc.store, name, owner=svc.owner.id, props=values)
+    await buckets.create(svc.store, name, owner=ctx.who.canonical, props=values)
     return Response(200)
 
 
@@ -110,10 +116,14 @@ async def move_bck(svc: Service, ctx: Context, message: Message) -> Response:
     _check_local(new)
     if new == row.name:
         raise InvalidArgument(f"{new} has that name already", name="bck_to", value=target)
+    await authorise_new(svc, ctx, MOVE_TO, new.name)
     if await buckets.is_taken(svc.store, new):
         raise BucketExists(new.name, owned=True, namespace=new.namespace)
+    await buckets.refuse_policy(svc.store, row)
     job = await svc.jobs.submit(
-        "move-bck", {"bck": list(row.name), "to": list(new), "id": row.record.id.hex()}
+        "move-bck",
+        {"bck": list(row.name), "to": list(new), "id": row.record.id.hex()},
+        user=ctx.who.name,
     )
     return Response(200, TEXT, job.encode())
 
@@ -123,6 +133,8 @@ async def set_bprops(svc: Service, ctx: Context, message: Message) -> Response:
     asked = props.asked(message.value)
     if not asked and not message.value:
         raise InvalidArgument("there is nothing to set: name at least one property")
+    if ACCESS in asked:
+        await authorise(svc, ctx, SET_BUCKET_ACL, row)
     values = settings.changed(row.record.props, asked, "bucket")
     await buckets.change_props(svc.store, row.name, values)
     return Response(200)
@@ -131,6 +143,8 @@ async def set_bprops(svc: Service, ctx: Context, message: Message) -> Response:
 async def reset_bprops(svc: Service, ctx: Context, message: Message) -> Response:
     """As if the bucket were made now: a fresh snapshot of the cluster's values."""
     row = await open_bucket(svc, ctx)
+    if ACCESS in row.record.props:
+        await authorise(svc, ctx, SET_BUCKET_ACL, row)
     defaults = settings.bucket_defaults((await svc.store.config()).values)
     dropped = dict.fromkeys(row.record.props)
     await buckets.change_props(svc.store, row.name, {**dropped, **defaults})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from aisle.api.access import authorise
 from aisle.api.base import Context, Response, Service
 from aisle.api.native.message import Message, open_bucket, parse_uname
+from aisle.api.native.needs import PUT_OBJECT
 from aisle.api.native.objects import ETL, stored_headers
 from aisle.api.native.route import Route
 from aisle.core.errors import InvalidArgument, InvalidRequest
@@ -25,6 +27,7 @@ async def copy_object(svc: Service, ctx: Context, message: Message) -> Response:
         )
     key, target = encode_key(ctx.key), encode_key(to)
     bucket = await buckets.get(svc.store, name)
+    await authorise(svc, ctx, PUT_OBJECT, bucket, to)
     if bucket.record.id == source.record.id and key == target:
         raise InvalidRequest("an object cannot be copied onto itself")
     found, small = await objects.find_small(svc.store, source, key)
@@ -33,7 +36,7 @@ async def copy_object(svc: Service, ctx: Context, message: Message) -> Response:
         headers=record.headers,
         meta=record.meta,
         storage_class=record.storage_class,
-        owner=svc.owner.id,
+        owner=bucket.record.owner,
     )
     copied = await objects.copy(svc.store, found, bucket, target, description, small=small)
     return Response(200, stored_headers(copied))

@@ -17,7 +17,10 @@ SUMMARIES: Final = {
     "query-jobs": "Snapshots of the jobs that a query meets, by target.",
     "export-heads": "A page of all rows, behind `after`; for the administrator only.",
     "export": "The rows and bytes that `value` names; for the administrator only.",
-    "list-buckets": "Names, providers and namespaces of the buckets.",
+    "login": "A token for who knows a user's password; `expires_in` is in nanoseconds.",
+    "update-user": "Change a user's password, which ends its tokens, its roles or its names.",
+    "stop-job": "Stop a job by its id, or all of a kind that are the caller's to stop.",
+    "list-buckets": "Names, providers and namespaces of the buckets that the caller is told of.",
     "create-bck": "Make a bucket; `value` may hold props.",
     "move-bck": "Rename a bucket to `bck_to`; the reply is the id of a job.",
     "destroy-bck": "Remove a bucket with all objects in it.",
@@ -61,12 +64,16 @@ REPLIES: Final[dict[str, tuple[str, ...]]] = {
             "get-node-status", "get-sysinfo", "get-mountpaths", "get-disks", "get-metric-names",
             "get-cluster-stats", "get-cluster-sysinfo", "get-cluster-mountpaths", "get-bmd",
             "list-remote", "list-backends", "list-buckets", "get-openapi", "get-job",
-            "list-jobs", "list-running-jobs", "query-jobs",
+            "list-jobs", "list-running-jobs", "query-jobs", "login", "get-self", "list-users",
+            "get-user", "list-user-policies", "get-user-policy", "list-keys", "create-key",
+            "list-roles", "get-role", "list-clusters", "get-cluster", "jwks",
+            "openid-configuration",
         ),
         _JSON,
     ),
     "get-log": (_TEXT, "application/gzip"),
     "get-metrics": (_TEXT,),
+    "public-key": ("application/x-pem-file",),
     **dict.fromkeys(("copy-bck", "copy-listrange", "delete-listrange", "promote"), (_TEXT,)),
     "get-target-ips": (_TEXT,),
     "list": ("application/json", "application/msgpack"),
@@ -147,4 +154,59 @@ VALUES: Final[dict[str, dict[str, Any]]] = {
             "continuation_token": _STRING,
         },
     },
+}
+
+_TOKEN: Final = {"type": "object", "properties": {"token": _STRING}, "required": ["token"]}
+_PERMS: Final = {"type": "array", "items": {"type": "object"}}
+_USER: Final = {
+    "type": "object",
+    "properties": {
+        "id": _STRING,
+        "pass": _STRING,
+        "roles": {"type": "array", "items": {"type": ["string", "object"]}},
+        **dict.fromkeys(("account", "display", "email"), _STRING),
+    },
+}
+_ROLE: Final = {
+    "type": "object",
+    "properties": {
+        "name": _STRING,
+        "desc": _STRING,
+        "clusters": _PERMS,
+        "buckets": _PERMS,
+        "admin": {"type": "boolean"},
+    },
+}
+_CLUSTER: Final = {
+    "type": "object",
+    "properties": {
+        "id": _STRING,
+        "alias": _STRING,
+        "urls": {"type": "array", "items": _STRING},
+    },
+}
+# JSON bodies that are no action messages.
+BODIES: Final[dict[str, dict[str, Any]]] = {
+    "login": {
+        "type": "object",
+        "properties": {"password": _STRING, "expires_in": {"type": ["integer", "null"]}},
+        "required": ["password"],
+    },
+    "revoke-token": _TOKEN,
+    "create-user": _USER,
+    "update-user": _USER,
+    "put-user-policy": {"type": "object", "description": "a policy as of IAM"},
+    "create-key": {
+        "type": "object",
+        "properties": {"access_key": _STRING, "secret_key": _STRING},
+    },
+    "update-key": {
+        "type": "object",
+        "properties": {"active": {"type": "boolean"}},
+        "required": ["active"],
+    },
+    "create-role": _ROLE,
+    "update-role": _ROLE,
+    "register-cluster": _CLUSTER,
+    "update-cluster": _CLUSTER,
 }

@@ -1,34 +1,47 @@
-"""The native pipeline: route, authenticate, read the message, call the handler; tell errors.
+"""The native pipeline: route, authenticate, read the message, authorise, call the handler; tell
+errors.
 
-Only `/v1/health` answers a stranger. Whether anything else exists is not told before the sender is
-known: an unknown path is refused like a known one.
+Strangers are answered on a few paths only, such as health and login. Whether anything else exists
+is not told before the sender is known: an unknown path is refused like a known one.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from aisle.api.access import count_user, identify
 from aisle.api.base import Context, Response, Service
 from aisle.api.native import easy
 from aisle.api.native.errors import tell
+from aisle.api.native.grants import grant, hide_missing
 from aisle.api.native.message import EMPTY, read_message
 from aisle.api.native.operations import OPEN, candidates, parse_target, pick
 from aisle.api.native.twophase import redirect
-from aisle.auth.authenticate import authenticate
-from aisle.auth.credentials import Identity
-from aisle.auth.payload import unchecked_payload
-from aisle.core.errors import AccessDenied
+from aisle.auth.payload import UNSIGNED
+from aisle.auth.principal import ANONYMOUS
+from aisle.core.errors import AccessDenied, ObjectNotFound
 
-__all__ = ["handle", "tell"]
+__all__ = ["NAME", "handle", "tell"]
 
-ANYONE: Final = Identity("root", "", anonymous=False)
+NAME: Final = "native"
+# What the limits of users are for. The cluster's own settings must be in reach in any case.
+_LIMITED: Final = ("objects", "buckets")
 
 
 async def handle(svc: Service, ctx: Context) -> Response:
     """Answer one request. Raises `AisleError`s."""
     target = parse_target(ctx.head.path)
-    if target.path not in OPEN:
-        _identify(svc, ctx)
+    if (ctx.head.method, target.path) in OPEN:
+        # With whatever credentials: an old token must not keep anybody from a new one.
+        ctx.principal, ctx.payload = ANONYMOUS, UNSIGNED
+    else:
+        await identify(svc, ctx)
+        if ctx.who.anonymous:
+            raise AccessDenied(
+                "this node wants to know who asks: log in, or sign with an access key"
+            )
+        if target.path.startswith(_LIMITED) or ctx.head.path.startswith(easy.PREFIXES):
+            count_user(svc, ctx)
     head = ctx.head
     if head.path.startswith(easy.PREFIXES):
         head = ctx.head = easy.native_head(head)
@@ -41,15 +54,9 @@ async def handle(svc: Service, ctx: Context) -> Response:
     message = await read_message(ctx) if rows[0].by == "action" else EMPTY
     row = pick(rows, head, message.action)
     ctx.operation = row.name
-    return await row.handler(svc, ctx, message)
-
-
-def _identify(svc: Service, ctx: Context) -> None:
-    head = ctx.head
-    if not svc.auth_enabled:
-        ctx.identity, ctx.payload = ANYONE, unchecked_payload(head)
-        return
-    known = authenticate(head, svc.lookup, now=svc.store.now() / 1e9)
-    ctx.identity, ctx.payload = known.identity, known.payload
-    if known.identity.anonymous:
-        raise AccessDenied("this node wants signed requests: sign with its access key")
+    await grant(svc, ctx, row.name, message)
+    try:
+        return await row.handler(svc, ctx, message)
+    except ObjectNotFound:
+        await hide_missing(svc, ctx)
+        raise

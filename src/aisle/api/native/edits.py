@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from aisle.api.access import authorise
 from aisle.api.base import Context, Response, Service
 from aisle.api.native.message import Message, fields, open_bucket
+from aisle.api.native.needs import RENAME_TO
 from aisle.api.native.objects import stored_headers
 from aisle.api.native.route import Route
 from aisle.core.errors import InvalidArgument
@@ -23,6 +25,7 @@ async def rename_object(svc: Service, ctx: Context, message: Message) -> Respons
     key = encode_key(ctx.key)
     if not message.name:
         raise InvalidArgument("the message must have the new name: its name field", name="name")
+    await authorise(svc, ctx, RENAME_TO, bucket, message.name)
     record = await edits.rename(svc.store, bucket, key, encode_key(message.name))
     return Response(200, stored_headers(record))
 

@@ -9,6 +9,7 @@ message comes first of the fields that could hold a name. A HEAD reply has the s
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -73,8 +74,27 @@ TABLE: Final[Mapping[type[e.AisleError], tuple[int, Callable[[Context, Any], str
     e.NotSupported: (501, _said),
     e.EntityTooLarge: (413, _said),
     e.IncompleteBody: (400, _said),
+    e.RequestTimeout: (408, _said),
+    e.TooBusy: (503, _said),
+    e.RateLimited: (429, _said),
     e.DigestMismatch: (400, lambda ctx, error: f"bad checksum: {error}"),
     e.AuthError: (401, _said),
+    e.TooManyAttempts: (429, _said),
+    e.MalformedPolicy: (400, _said),
+    e.UserNotFound: (404, _said),
+    e.UserExists: (409, _said),
+    e.UserInUse: (409, _said),
+    e.RoleNotFound: (404, _said),
+    e.RoleExists: (409, _said),
+    e.ClusterNotFound: (404, _said),
+    e.ClusterExists: (409, _said),
+    e.AccountNotFound: (404, _said),
+    e.EmailExists: (409, _said),
+    e.AccessKeyNotFound: (404, _said),
+    e.AccessKeyExists: (409, _said),
+    e.UserPolicyNotFound: (404, _said),
+    e.InvalidPassword: (400, _said),
+    e.LimitExceeded: (400, _said),
     e.BucketNotFound: (
         404,
         lambda ctx, error: (
@@ -119,8 +139,8 @@ def tell(ctx: Context, error: e.AisleError) -> Response:
     """The reply that tells an error."""
     kind = next(kind for kind in type(error).__mro__ if kind in TABLE)
     status, say = TABLE[kind]
-    headers: Headers = [(b"x-content-type-options", b"nosniff")]
-    if isinstance(error, e.AuthError) and ctx.identity and not ctx.identity.anonymous:
+    headers: Headers = []
+    if isinstance(error, e.AuthError) and ctx.principal and not ctx.principal.anonymous:
         status = 403  # known, but not allowed
     elif status == 401:
         headers.append((b"www-authenticate", b"AWS4-HMAC-SHA256"))
@@ -129,8 +149,10 @@ def tell(ctx: Context, error: e.AisleError) -> Response:
         headers.append((b"allow", ", ".join(error.allow).encode()))
     if isinstance(error, e.RangeNotSatisfiable):
         headers.append((b"content-range", f"bytes */{error.size}".encode()))
-    if status == 503:
-        headers.append((b"retry-after", b"1"))
+    if status in (429, 503):
+        seconds = getattr(error, "retry_after", 1.0)
+        headers.append((b"retry-after", str(max(1, math.ceil(seconds))).encode()))
+    code = f"Err{type(error).__name__}"
     # ASCII with everything else escaped, so that it may also stand in a header.
     body = json.dumps(
         {
@@ -141,11 +163,11 @@ def tell(ctx: Context, error: e.AisleError) -> Response:
             "remote_addr": ctx.head.client,
             "caller": "",
             "node": "",
-            "tcode": f"Err{type(error).__name__}",
+            "tcode": code,
         }
     ).encode()
     if ctx.head.method == "HEAD":
         headers.append((b"hdr-error", body))
-        return Response(status, headers)
+        return Response(status, headers, error=code)
     headers.append((b"content-type", b"application/json"))
-    return Response(status, headers, body)
+    return Response(status, headers, body, error=code)

@@ -21,7 +21,6 @@ def object_headers(record: Object) -> Headers:
         (b"etag", entity_tag(record)),
         (b"last-modified", http_date(record.mtime // SECOND)),
         (b"accept-ranges", b"bytes"),
-        (b"x-content-type-options", b"nosniff"),
         (b"content-type", record.headers.get("content-type", DEFAULT_TYPE).encode("latin-1")),
         (b"ais-atime", str(record.mtime).encode()),
         (b"ais-version", str(record.seq).encode()),

@@ -16,6 +16,7 @@ import msgspec
 
 from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.native import smap
+from aisle.api.native.grants import administers, is_own, shows
 from aisle.api.native.message import JSON, Message, fields, named_bucket, read_body
 from aisle.api.native.route import Route
 from aisle.core.errors import InvalidArgument, InvalidRequest, NotSupported
@@ -57,14 +58,14 @@ async def get_status(svc: Service, ctx: Context, message: Message) -> Response:
     """One job by its id, or the latest of a kind."""
     query = parse_query(await _read(ctx))
     if query.id:
-        found = [await svc.jobs.get(query.id)]
+        found = await _seen(svc, ctx, [await svc.jobs.get(query.id)])
     elif query.kind is not None:
-        found = [job for job in await svc.jobs.all() if query.meets(job)]
+        jobs = await _seen(svc, ctx, await svc.jobs.all())
+        found = [job for job in jobs if query.meets(job)]
     else:
         raise InvalidArgument("which job: name its ID, or at least its Kind", name="ID")
     if not found:
-        assert query.kind is not None
-        raise JobNotFound(query.kind.name)
+        raise JobNotFound(query.id or (query.kind.name if query.kind else ""))
     return Response(200, JSON, msgspec.json.encode(_status(found[-1])))
 
 
@@ -109,21 +110,26 @@ async def start_job(svc: Service, ctx: Context, message: Message) -> Response:
         args["buckets"] = [list(name) for name in query.buckets]
     if len(query.buckets) == 1:
         args["bck"] = list(query.buckets[0])
-    identity = await svc.jobs.submit(kind.name, args)
+    identity = await svc.jobs.submit(kind.name, args, user=ctx.who.name)
     return Response(200, _TEXT, identity.encode())
 
 
 async def stop_job(svc: Service, ctx: Context, message: Message) -> Response:
-    """Stop one job by its id, or all of a kind; what is over stays as it is."""
+    """Stop one job by its id, or all of a kind; what is over stays as it is. Jobs of others are
+    the administrators' to stop."""
     query = parse_query(fields(message.value))
     if query.id:
-        await svc.jobs.stop(query.id)
+        found = [await svc.jobs.get(query.id)]
     elif query.kind is not None or query.buckets:
-        for job in await svc.jobs.all(live=True):
-            if query.meets(job):
-                await svc.jobs.stop(job.id)
+        found = [job for job in await svc.jobs.all(live=True) if query.meets(job)]
     else:
         raise InvalidArgument("which job: name its ID, or at least its Kind", name="ID")
+    if not await administers(svc, ctx):
+        found = [job for job in found if is_own(ctx, job)]
+        if query.id and not found:
+            raise JobNotFound(query.id)
+    for job in found:
+        await svc.jobs.stop(job.id)
     return Response(200)
 
 
@@ -170,6 +176,13 @@ def _text(given: Mapping[str, Any], name: str) -> str:
     return value
 
 
+async def _seen(svc: Service, ctx: Context, jobs: list[JobView]) -> list[JobView]:
+    """Those of `jobs` that the caller may know of: its own, or all."""
+    if await shows(svc, ctx):
+        return jobs
+    return [job for job in jobs if is_own(ctx, job)]
+
+
 async def _found(svc: Service, ctx: Context, query: Query) -> list[tuple[str, JobView]]:
     """The jobs that a query meets, the oldest first, each with the target that does it."""
     if query.id:
@@ -179,6 +192,7 @@ async def _found(svc: Service, ctx: Context, query: Query) -> list[tuple[str, Jo
             return []
     else:
         jobs = await svc.jobs.all(live=query.live)
+    jobs = await _seen(svc, ctx, jobs)
     targets = {peer.node: f"t{peer.id}" for peer in await smap.peers(svc, ctx)}
     done = ((job.record.node or svc.node, job) for job in jobs if query.meets(job))
     told = [(targets.get(node, f"t{node}"), job) for node, job in done]

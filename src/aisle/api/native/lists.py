@@ -13,12 +13,15 @@ from typing import Any, Final
 
 import msgspec
 
+from aisle.api.access import authorise, may
 from aisle.api.base import Context, Response, Service
 from aisle.api.native import archdirs
 from aisle.api.native.archdirs import Opened, Place
 from aisle.api.native.attributes import node_id
+from aisle.api.native.grants import authorise_whole
 from aisle.api.native.headers import SECOND, short_date
 from aisle.api.native.message import JSON, Message, filled, open_bucket
+from aisle.api.native.needs import GET_OBJECT, HEAD_OBJECT
 from aisle.api.native.route import Route
 from aisle.core.errors import InvalidArgument, NotSupported
 from aisle.namespace import listing
@@ -38,6 +41,8 @@ PROPS: Final = frozenset(
 _ALIASES: Final = {"target_url": "location", "node": "location"}
 # Props that stand behind the leading fields of a record.
 _DEEP: Final = frozenset({"checksum", "version", "custom", "chunked"})
+# What `custom` tells of metadata, to who may read the objects as well.
+_METADATA: Final = "metadata"
 _LEADING: Final = frozenset({"size", "atime"})
 _NO_PAGE: Final = Page([], [], False, b"", False)
 
@@ -138,7 +143,12 @@ async def list_objects(svc: Service, ctx: Context, message: Message) -> Response
     bucket = await open_bucket(svc, ctx)
     ask = _read(message.value)
     flags = _flags(ask)
+    if flags & Flag.ARCH_DIR:  # what is in an archive is an object's content
+        await authorise_whole(svc, ctx, GET_OBJECT, bucket, ask.prefix)
     place = archdirs.decode_place(ask.continuation_token) if flags & Flag.ARCH_DIR else None
+    if flags & Flag.ARCH_DIR:
+        for key in archdirs.reached(ask.prefix, place):
+            await authorise(svc, ctx, GET_OBJECT, bucket, key)
     found = _NO_PAGE if flags & Flag.NOT_CACHED else await _page(svc, bucket, ask, flags, place)
     opened = None
     if flags & Flag.ARCH_DIR and not flags & Flag.NOT_CACHED:
@@ -153,6 +163,8 @@ async def list_objects(svc: Service, ctx: Context, message: Message) -> Response
         token = listing.encode_token(found.last[ID:], is_prefix=found.last_is_prefix)
     uuid = ask.uuid or os.urandom(6).hex()
     props, dirs = _props(ask.props, flags), not flags & Flag.NO_DIRS
+    if "custom" in props and await may(svc, ctx, HEAD_OBJECT, bucket, ask.prefix, whole=True):
+        props |= {_METADATA}
     location = f"t[t{await node_id(svc)}]" if "location" in props else ""
     if ctx.head.header("accept") == MSGPACK:
         reply: dict[str, Any] = {
@@ -327,16 +339,16 @@ def _deep(
         a=short_date(record.mtime // (60 * SECOND)) if "atime" in props else "",
         cs=record.digest[1] if "checksum" in props else "",
         v=str(record.seq) if "version" in props else "",
-        m=custom_text(record) if "custom" in props else "",
+        m=custom_text(record, metadata=_METADATA in props) if "custom" in props else "",
         t=location,
         c=copies,
         f=int(flags),
     )
 
 
-def custom_text(record: Object) -> str:
+def custom_text(record: Object, *, metadata: bool) -> str:
     """Custom metadata as AIStore prints it: `map[ETag:... name:value]`."""
-    pairs = {"ETag": record.etag, **record.meta}
+    pairs = {"ETag": record.etag, **(record.meta if metadata else {})}
     return f"map[{' '.join(f'{name}:{value}' for name, value in pairs.items())}]"
 
 

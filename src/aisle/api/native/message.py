@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -52,6 +52,16 @@ class Message(msgspec.Struct, frozen=True):
     value: Any = None
 
 
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Secretive(msgspec.Struct, frozen=True):
+    """The base of what has a password, a key or a token in it: `repr` tells nothing."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
 NativeHandler = Callable[[Service, Context, Message], Awaitable[Response]]
 
 EMPTY: Final = Message()
@@ -84,6 +94,17 @@ async def read_message(ctx: Context) -> Message:
         raise InvalidRequest(
             'the body is not a JSON message {"action": ..., "name": ..., "value": ...}'
         ) from None
+
+
+async def read_struct(ctx: Context, kind: type[S]) -> S:
+    """A request's body that is a JSON object of its own, and no action message. What is wrong with
+    it is told without its values, which may be secrets. Raises `InvalidRequest`."""
+    try:
+        return msgspec.json.decode(await read_body(ctx), type=kind)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"the body of the request: {error}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise InvalidRequest("the body of the request is not a JSON object") from None
 
 
 def fields(value: object) -> Mapping[str, Any]:
@@ -181,5 +202,8 @@ def named_bucket(value: object, name: str) -> BucketName:
 
 
 async def open_bucket(svc: Service, ctx: Context, *, recent: bool = False) -> BucketRow:
-    """The bucket that a request is for: see `buckets.get`. Raises `BucketNotFound`."""
-    return await buckets.get(svc.store, bucket_name(ctx), recent=recent)
+    """The bucket that a request is for: see `buckets.get`; the one that was looked at when the
+    request was authorised, if one was. Raises `BucketNotFound`."""
+    if ctx.row is None:
+        ctx.row = await buckets.get(svc.store, bucket_name(ctx), recent=recent)
+    return ctx.row

@@ -11,12 +11,19 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.native.grants import authorise_new, authorise_selected, authorise_whole
 from aisle.api.native.message import (
     Message,
     filled,
     named_bucket,
     open_bucket,
     parse_bucket,
+)
+from aisle.api.native.needs import (
+    CREATE_BUCKET,
+    DELETE_OBJECT,
+    GET_OBJECT,
+    PUT_OBJECT,
 )
 from aisle.api.native.route import Route
 from aisle.core import templates
@@ -65,18 +72,22 @@ async def copy_bck(svc: Service, ctx: Context, message: Message) -> Response:
     if not named:
         raise InvalidArgument("copy-bck needs the bucket to copy to: bck_to", name="bck_to")
     chosen = {PREFIX: asked.prefix}
-    return await _copy(svc, "copy-bck", source, parse_bucket(named), asked, chosen)
+    await authorise_whole(svc, ctx, GET_OBJECT, source, asked.prefix)
+    return await _copy(svc, ctx, "copy-bck", source, parse_bucket(named), asked, chosen)
 
 
 async def copy_listrange(svc: Service, ctx: Context, message: Message) -> Response:
     source = await open_bucket(svc, ctx)
     asked = read_value(message.value, Copying)
+    chosen = selected(asked)
+    await authorise_selected(svc, ctx, GET_OBJECT, source, asked.names, asked.template)
     to = named_bucket(asked.tobck, "tobck")
-    return await _copy(svc, "copy-listrange", source, to, asked, selected(asked))
+    return await _copy(svc, ctx, "copy-listrange", source, to, asked, chosen)
 
 
 async def _copy(
     svc: Service,
+    ctx: Context,
     kind: str,
     source: BucketRow,
     to: BucketName,
@@ -97,15 +108,18 @@ async def _copy(
         "synchronize": asked.synchronize,
         "num_workers": workers(asked.num_workers),
         "coer": asked.coer,
-        "owner": svc.owner.id,
         **bucket_args(source),
     }
     if asked.dry_run:
         _check_local(to)
-        args[TO] = list(to)
+        args |= {TO: list(to), "owner": ctx.who.canonical}
     else:
-        args |= bucket_args(await _destination(svc, source, to), TO)
-    return await submit(svc, kind, args)
+        target = await _destination(svc, ctx, source, to)
+        await authorise_whole(svc, ctx, PUT_OBJECT, target, asked.prepend)
+        if asked.synchronize:
+            await authorise_whole(svc, ctx, DELETE_OBJECT, target, asked.prepend)
+        args |= {**bucket_args(target, TO), "owner": target.record.owner}
+    return await submit(svc, ctx, kind, args)
 
 
 def _check_within(source: BucketRow, asked: Copying) -> None:
@@ -124,22 +138,29 @@ def _check_local(name: BucketName) -> None:
         )
 
 
-async def _destination(svc: Service, source: BucketRow, name: BucketName) -> BucketRow:
+async def _destination(
+    svc: Service, ctx: Context, source: BucketRow, name: BucketName
+) -> BucketRow:
     """The bucket to copy to, made with the source's props if there is none."""
     try:
         return await buckets.get(svc.store, name)
     except BucketNotFound:
         _check_local(name)
+    await authorise_new(svc, ctx, CREATE_BUCKET, name.name)
     try:
-        return await buckets.create(svc.store, name, owner=svc.owner.id, props=source.record.props)
+        return await buckets.create(
+            svc.store, name, owner=ctx.who.canonical, props=source.record.props
+        )
     except BucketExists:
         return await buckets.get(svc.store, name)  # another request was faster
 
 
 async def delete_listrange(svc: Service, ctx: Context, message: Message) -> Response:
     bucket = await open_bucket(svc, ctx)
-    chosen = selected(read_value(message.value, ListRange))
-    return await submit(svc, "delete-listrange", {**chosen, **bucket_args(bucket)})
+    asked = read_value(message.value, ListRange)
+    chosen = selected(asked)
+    await authorise_selected(svc, ctx, DELETE_OBJECT, bucket, asked.names, asked.template)
+    return await submit(svc, ctx, "delete-listrange", {**chosen, **bucket_args(bucket)})
 
 
 async def evict_listrange(svc: Service, ctx: Context, message: Message) -> Response:
@@ -199,9 +220,11 @@ def read_value(value: object, kind: type[T]) -> T:
         raise InvalidArgument(f"the value of the message: {error}", name="value") from None
 
 
-async def submit(svc: Service, kind: str, args: dict[str, Any], *, only: str = "") -> Response:
+async def submit(
+    svc: Service, ctx: Context, kind: str, args: dict[str, Any], *, only: str = ""
+) -> Response:
     """Have a job done (by the node `only`, if it is named); the reply tells its id."""
-    identity = await svc.jobs.submit(kind, args, user=svc.owner.name, only=only)
+    identity = await svc.jobs.submit(kind, args, user=ctx.who.name, only=only)
     return Response(200, TEXT, identity.encode())
 
 

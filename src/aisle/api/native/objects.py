@@ -38,19 +38,23 @@ async def put_object(svc: Service, ctx: Context, message: Message) -> Response:
         bucket,
         key,
         incoming,
-        described(svc, ctx, inherits=True),
+        described(ctx, bucket, inherits=True),
         algorithms=incoming.algorithms,
     )
     return Response(200, stored_headers(record))
 
 
-def described(svc: Service, ctx: Context, *, inherits: bool = False) -> Description:
+def described(ctx: Context, bucket: BucketRow, *, inherits: bool = False) -> Description:
     """What a request that brings bytes says of them. A new version that is PUT `inherits` the
-    custom metadata of the one before, as AIStore has it."""
+    custom metadata of the one before, as AIStore has it.
+
+    AIStore knows no owners of objects: what is written through its API is the bucket's owner's, who
+    would not be able to read what a user with a role has put there otherwise.
+    """
     # AIStore's SDK calls every body JSON, whatever is in it: that says nothing of the object.
     kind = ctx.head.header("content-type")
     kept = {"content-type": kind} if kind not in ("", "application/json") else {}
-    return Description(headers=kept, owner=svc.owner.id, inherits=inherits)
+    return Description(headers=kept, owner=bucket.record.owner, inherits=inherits)
 
 
 def stored_headers(record: Object) -> Headers:

@@ -15,13 +15,27 @@ import msgspec
 
 from aisle import __version__
 from aisle.api.base import Context, Response, Service
-from aisle.api.native.described import PARAMETERS, REPLIES, STATUSES, SUMMARIES, VALUES
+from aisle.api.native.described import (
+    BODIES,
+    PARAMETERS,
+    REPLIES,
+    STATUSES,
+    SUMMARIES,
+    VALUES,
+)
 from aisle.api.native.message import JSON, PROVIDERS, Message
 from aisle.api.native.route import Route
 
-PATHS: Final = {"B": "bucket", "K": "object", "P": "prefix", "N": "name"}
+PATHS: Final = {
+    "B": "bucket",
+    "K": "object",
+    "P": "prefix",
+    "N": "name",
+    "A": "access_key",
+    "D": "policy",
+}
 # What may be said instead, by any operation; 500 is told nowhere, since it stands for a mistake.
-_ERRORS: Final = (400, 401, 403, 404, 405, 409, 412, 413, 416, 423, 501, 503, 507)
+_ERRORS: Final = (400, 401, 403, 404, 405, 408, 409, 412, 413, 416, 423, 429, 501, 503, 507)
 _STRING: Final = {"type": "string"}
 
 
@@ -55,7 +69,7 @@ def describe(rows: Iterable[Route]) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "security": [{}, {"sigv4": []}],
+        "security": [{}, {"sigv4": []}, {"bearer": []}],
         "paths": paths,
         "components": {
             "schemas": {"Error": _ERROR, "Message": _MESSAGE},
@@ -65,7 +79,13 @@ def describe(rows: Iterable[Route]) -> dict[str, Any]:
                     "in": "header",
                     "name": "Authorization",
                     "description": "AWS Signature Version 4, with authentication on",
-                }
+                },
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "a token that login gives, with authentication on",
+                },
             },
         },
     }
@@ -74,7 +94,8 @@ def describe(rows: Iterable[Route]) -> dict[str, Any]:
 def url_of(path: str) -> str:
     """A path of the table as OpenAPI writes it: `/v1/buckets/{bucket}`."""
     parts = (f"{{{PATHS[part]}}}" if part in PATHS else part for part in path.split("/"))
-    return "/v1/" + "/".join(parts)
+    url = "/".join(parts)
+    return f"/{url}" if url.startswith(".") else f"/v1/{url}"
 
 
 def summary(row: Route) -> str:
@@ -101,6 +122,9 @@ def _operation(path: str, method: str, rows: list[Route]) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": {"oneOf": [*_messages(rows)]}}},
         }
+    elif rows[0].name in BODIES:
+        content = {"application/json": {"schema": BODIES[rows[0].name]}}
+        found["requestBody"] = {"required": True, "content": content}
     elif method in ("PUT", "POST") and path.startswith("objects/"):
         found["requestBody"] = {"content": {"application/octet-stream": {"schema": {}}}}
     return found

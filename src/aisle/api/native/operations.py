@@ -15,12 +15,14 @@ from aisle.api.native import (
     archives,
     bmd,
     buckets,
+    certificates,
     cluster,
     config,
     copies,
     edits,
     export,
     jobs,
+    keys,
     lists,
     logs,
     multi,
@@ -29,11 +31,16 @@ from aisle.api.native import (
     openapi,
     parts,
     promote,
+    registered,
+    roles,
     smap,
     stats,
     summaries,
+    tokens,
+    users,
 )
 from aisle.api.native.errors import NoSuchCall
+from aisle.api.native.needs import NEEDS, Where
 from aisle.api.native.route import Route
 from aisle.core.errors import InvalidArgument, NotSupported
 from aisle.core.http import RequestHead, decode_component
@@ -43,6 +50,7 @@ _ROWS: Final = (
     *smap.ROUTES,
     *config.ROUTES,
     *nodes.ROUTES,
+    *certificates.ROUTES,
     *logs.ROUTES,
     *bmd.ROUTES,
     *stats.ROUTES,
@@ -59,14 +67,24 @@ _ROWS: Final = (
     *copies.ROUTES,
     *edits.ROUTES,
     *archives.ROUTES,
+    *users.ROUTES,
+    *keys.ROUTES,
+    *roles.ROUTES,
+    *registered.ROUTES,
+    *tokens.ROUTES,
 )
 ROUTES: Final = (*_ROWS, openapi.route(_ROWS))
-# Where Prometheus looks; no other operation is outside `/v1`.
+# Where Prometheus looks, and where clients of OpenID Connect do; all else is below `/v1`.
 METRICS: Final = b"/metrics"
+WELL_KNOWN: Final = b"/.well-known/"
 # What stands before a name below `/v1/cluster`.
 _NAMED: Final = frozenset({"proxy", "enable-bend", "disable-bend"})
-# Operations that need no credentials.
-OPEN: Final = frozenset({"health"})
+# What belongs to a user, and what one of it is called in the table.
+_OF_USERS: Final = {"keys": "A", "policies": "D"}
+# Methods and paths of operations that need no credentials.
+OPEN: Final = frozenset(
+    (row.method, row.path) for row in ROUTES if NEEDS[row.name].where is Where.OPEN
+)
 
 _BY_PLACE: Final[Mapping[tuple[str, str], tuple[Route, ...]]] = {
     (row.method, row.path): tuple(
@@ -92,6 +110,8 @@ def parse_target(path: bytes) -> Target:
     """Take a path apart as it is on the wire; a key is never normalised."""
     if path == METRICS:
         return Target("metrics")
+    if path.startswith(WELL_KNOWN):
+        return Target(path[1:].decode("latin-1"))
     noun, _, rest = path.decode("latin-1").removeprefix("/v1/").partition("/")
     if noun == "objects":
         bucket, _, key = rest.partition("/")
@@ -101,12 +121,30 @@ def parse_target(path: bytes) -> Target:
     if noun == "buckets" and bucket and prefix:
         return Target("buckets/B/P", decode_component(bucket), decode_component(prefix))
     rest = rest.removesuffix("/")
+    if noun in ("users", "roles", "clusters") and rest:
+        return _named(noun, rest)
     place, _, name = rest.partition("/")
     if noun == "cluster" and place in _NAMED and name:
         return Target(f"cluster/{place}/N", "", decode_component(name))
     if noun == "buckets" and rest:
         return Target("buckets/B", decode_component(rest))
     return Target(f"{noun}/{rest}" if rest else noun)
+
+
+def _named(noun: str, rest: str) -> Target:
+    """A user, role or cluster, or what belongs to a user; its name then stands before a slash,
+    which is in no user's name."""
+    name, _, more = rest.partition("/")
+    if not more:
+        return Target(f"{noun}/N", "", decode_component(name))
+    kind, _, item = more.partition("/")
+    letter = _OF_USERS.get(kind)
+    if noun != "users" or letter is None or "/" in item:
+        return Target(f"{noun}/{rest}")
+    if not item:
+        return Target(f"users/N/{kind}", "", decode_component(name))
+    key = f"{decode_component(name)}/{decode_component(item)}"
+    return Target(f"users/N/{kind}/{letter}", "", key)
 
 
 def candidates(head: RequestHead, target: Target) -> tuple[Route, ...]:

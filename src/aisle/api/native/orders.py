@@ -1,4 +1,5 @@
-"""What a node is told to do, by a row: shut down, begin to count anew, put its log file away.
+"""What a node is told to do, by a row: shut down, begin to count anew, put its log file away, read
+its certificate anew.
 
 An order is written into the node's row by whichever node was asked, and followed by the workers of
 the node that it is for, once for all of them: they look at their row every moment (see
@@ -17,6 +18,7 @@ SHUTDOWN: Final = "shutdown"
 RESET_STATS: Final = "reset-stats"
 RESET_ERRORS: Final = "reset-errors"
 ROTATE_LOGS: Final = "rotate-logs"
+LOAD_X509: Final = "load-x509"
 
 
 async def give(svc: Service, sessions: Mapping[str, str], what: str) -> None:
@@ -44,5 +46,7 @@ def _follow(svc: Service, what: str) -> None:
         svc.counters.reset(errors_only=True)
     elif what == ROTATE_LOGS and svc.log is not None:
         svc.log.rotate()
+    elif what == LOAD_X509 and svc.certificate is not None:
+        svc.certificate.renew()
     elif what == SHUTDOWN and svc.stop is not None:
         svc.stop()

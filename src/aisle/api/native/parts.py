@@ -27,7 +27,7 @@ async def mpt_upload(svc: Service, ctx: Context, message: Message) -> Response:
     """The reply's body is the id of the upload."""
     bucket = await open_bucket(svc, ctx)
     key = encode_key(ctx.key)
-    upload = await uploads.create(svc.store, bucket, key, described(svc, ctx), checksum_type="")
+    upload = await uploads.create(svc.store, bucket, key, described(ctx, bucket), checksum_type="")
     return Response(200, _TEXT, upload.id.hex().encode())
 
 

@@ -11,10 +11,12 @@ from typing import Final
 
 import msgspec
 
+from aisle.api.access import authorise
 from aisle.api.base import Context, Response, Service
 from aisle.api.native import smap
 from aisle.api.native.message import Message, open_bucket
 from aisle.api.native.multi import read_value, refuse_local, submit
+from aisle.api.native.needs import PROMOTE
 from aisle.api.native.route import Route
 from aisle.core.errors import AccessDenied, InvalidArgument
 from aisle.core.names import encode_key
@@ -38,6 +40,9 @@ class Promoting(msgspec.Struct, frozen=True):
 
 async def promote(svc: Service, ctx: Context, message: Message) -> Response:
     bucket = await open_bucket(svc, ctx)
+    # To own a bucket is not enough: the files are the node's.
+    by_role = ctx.who.bucket_bits.get(bucket.name, 0) & PROMOTE.bit
+    await authorise(svc, ctx, PROMOTE, bucket if by_role else None)
     asked = read_value(message.value, Promoting)
     source = asked.src or message.name
     if not source:
@@ -57,9 +62,9 @@ async def promote(svc: Service, ctx: Context, message: Message) -> Response:
         "rcr": asked.rcr,
         "ovw": asked.ovw,
         "dls": asked.dls,
-        "owner": svc.owner.id,
+        "owner": bucket.record.owner,
     }
-    return await submit(svc, "promote", args, only=node)
+    return await submit(svc, ctx, "promote", args, only=node)
 
 
 def _check(tree: Tree, source: str, given: str) -> None:

@@ -1,7 +1,8 @@
-"""Asking another node of the cluster, with the authority of whoever asked this one.
+"""Asking another node of the cluster for whoever asked this one, and may have what it asks for.
 
-A request is signed anew with the caller's own key, which all nodes of a cluster know; where that
-cannot be done, or the other node does not answer, the error names its address. Bodies are streamed
+A request is signed anew with a key that the nodes of a cluster share, since callers may have come
+with a token, or with a signature that says nothing elsewhere: it is authorised here, before it is
+passed on. If the other node does not answer, the error names its address. Bodies are streamed
 in pieces; each blocking step has a thread, since no more than a few such requests run at a time.
 """
 
@@ -37,7 +38,7 @@ async def ask(
     target = f"{path}?{urlencode(query)}"
     if not peer.alive:
         raise NodeUnreachable(peer.id, peer.url, "it has not been heard of")
-    fields = _signed(svc, ctx, peer, target)
+    fields = await _signed(svc, ctx, peer, target)
     verify = not await svc.store.setting("net.http.skip_verify")
     try:
         exchange = await asyncio.to_thread(_get, peer.url, target, fields, verify)
@@ -63,15 +64,13 @@ async def read(response: Response) -> bytes:
     return data
 
 
-def _signed(svc: Service, ctx: Context, peer: Peer, target: str) -> dict[str, str]:
+async def _signed(svc: Service, ctx: Context, peer: Peer, target: str) -> dict[str, str]:
     url = peer.url + target
     named = ctx.head.header(NODE_HEADER)
     headers = {NODE_HEADER: named} if named else {}
     if not svc.auth_enabled:
         return {**headers, "host": urlsplit(url).netloc}
-    known = svc.lookup(ctx.identity.access_key) if ctx.identity else None
-    if known is None:
-        raise NodeUnreachable(peer.id, peer.url, "it has to be asked there by whoever may ask it")
+    known = await svc.principals.internal()
     return sign(
         "GET",
         url,

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 
+from aisle.api.access import authorise, lists, may
 from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.native import props
 from aisle.api.native.buckets import REMOTE_CLUSTERS, TEXT, filters, only_outside
+from aisle.api.native.grants import note
 from aisle.api.native.message import JSON, Message, filled, open_bucket
+from aisle.api.native.needs import LIST_BUCKETS, LIST_OBJECTS
 from aisle.api.native.route import Route
-from aisle.core.errors import InvalidArgument, InvalidRequest
+from aisle.core.errors import BucketNotFound, InvalidArgument, InvalidRequest
+from aisle.core.names import BucketName
 from aisle.jobs.jobs import JobView
 from aisle.jobs.work.summary import Summary, Tally, read
+from aisle.namespace import buckets
 from aisle.namespace.store import BucketRow
 
 _KIND: Final = "summary-bck"
@@ -41,19 +47,24 @@ class Ask(msgspec.Struct, frozen=True):
 
 async def summary_bck(svc: Service, ctx: Context, message: Message) -> Response:
     row, ask = await open_bucket(svc, ctx), _read(message.value)
+    note(ctx, message)
+    await authorise(svc, ctx, LIST_OBJECTS, row)
     args = _arguments(row, ask.prefix)
-    return _told(await _job(svc, ask.uuid, args), ask.uuid)
+    return _told(await _job(svc, ctx, ask.uuid, args), ask.uuid)
 
 
 async def summary_all(svc: Service, ctx: Context, message: Message) -> Response:
-    """Of all buckets, or of those of a provider or namespace."""
+    """Of all buckets that the caller is told of, or of those of a provider or namespace."""
     ask = _read(message.value)
+    note(ctx, message)
     if ctx.head.params.get("namespace", "") in REMOTE_CLUSTERS:
         args: dict[str, Any] = {"provider": "ais", "namespace": "@"}
     else:
         provider, space = filters(ctx)
         args = {"provider": provider, "namespace": space}
-    return _told(await _job(svc, ask.uuid, {**args, "prefix": ask.prefix}), ask.uuid)
+    view = await _job(svc, ctx, ask.uuid, {**args, "prefix": ask.prefix})
+    shown = await _listed(svc, ctx, _counted(view)) if ask.uuid else frozenset()
+    return _told(view, ask.uuid, shown)
 
 
 async def head_info(svc: Service, ctx: Context, message: Message) -> Response:
@@ -67,7 +78,7 @@ async def head_info(svc: Service, ctx: Context, message: Message) -> Response:
     args = _arguments(row, ctx.key)
     if uuid:
         del args["prefix"]  # AIStore's SDK names it in its first request only
-    view = await _job(svc, uuid, args)
+    view = await _job(svc, ctx, uuid, args)
     headers.append((b"ais-xaction-id", view.id.encode()))
     reply = _told(view, uuid)
     if reply.status != 202 and params.get("presence", "") not in _NO_PROPS:
@@ -93,13 +104,26 @@ def _arguments(row: BucketRow, prefix: str) -> dict[str, Any]:
     return {"bck": list(row.name), "id": row.record.id.hex(), "prefix": prefix}
 
 
-async def _job(svc: Service, uuid: str, args: Mapping[str, Any]) -> JobView:
+async def _listed(svc: Service, ctx: Context, found: Summary) -> frozenset[BucketName]:
+    """Those of the buckets that were counted of which the caller is told, and may list: one by one,
+    or by a right in the whole cluster."""
+    shown, every = set(), await may(svc, ctx, LIST_BUCKETS)
+    for tally in found.tallies:
+        name = BucketName(tally.name, tally.provider, tally.namespace)
+        with suppress(BucketNotFound):
+            row = await buckets.get(svc.store, name, recent=True)
+            if lists(ctx, row.record) and (every or await may(svc, ctx, LIST_OBJECTS, row)):
+                shown.add(name)
+    return frozenset(shown)
+
+
+async def _job(svc: Service, ctx: Context, uuid: str, args: Mapping[str, Any]) -> JobView:
     """The job that counts: a new one, or that of `uuid` if it was begun with these arguments.
 
     Raises `JobNotFound` and `InvalidArgument`.
     """
     if not uuid:
-        return await svc.jobs.get(await svc.jobs.submit(_KIND, args))
+        return await svc.jobs.get(await svc.jobs.submit(_KIND, args, user=ctx.who.name))
     view = await svc.jobs.get(uuid)
     begun = view.record.args
     if view.record.kind != _KIND or any(begun.get(name) != args[name] for name in args):
@@ -113,16 +137,21 @@ def _counted(view: JobView) -> Summary:
     return read(view.progress.cursor)
 
 
-def _told(view: JobView, uuid: str) -> Response:
-    """The reply to a request with this `uuid`. Raises `InvalidRequest` if the job has failed."""
+def _told(view: JobView, uuid: str, shown: frozenset[BucketName] | None = None) -> Response:
+    """The reply to a request with this `uuid`, about the buckets `shown` if not about all. Raises
+    `InvalidRequest` if the job has failed."""
     if view.over and view.record.state != "finished":
         reason = view.record.error or view.record.state
         raise InvalidRequest(f'summary "{view.id}" did not finish: {reason}')
     found = _counted(view)
     if not uuid or not (view.over or found.tallies):
         return Response(202, TEXT, view.id.encode())
-    shown = [_shown(tally, found.disks) for tally in found.tallies]
-    return Response(200 if view.over else 206, JSON, msgspec.json.encode(shown))
+    told = [
+        _shown(tally, found.disks)
+        for tally in found.tallies
+        if shown is None or (tally.name, tally.provider, tally.namespace) in shown
+    ]
+    return Response(200 if view.over else 206, JSON, msgspec.json.encode(told))
 
 
 def _shown(tally: Tally, disks: int) -> dict[str, Any]:
