@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aisle.api.base import Account, Service
+from aisle.api.base import Service
 from aisle.api.native import dialect as native
 from aisle.api.s3 import dialect as s3
 from aisle.app.asgi import App, Dialect
 from aisle.app.wire import Message
 from aisle.jobs.jobs import Jobs
 from aisle.namespace.store import Store
+from aisle.namespace.users.principals import Principals, RootKeys
 
 
 def app_over(store: Store, *, dialect: Dialect = s3) -> App:
@@ -26,9 +27,8 @@ def app_over(store: Store, *, dialect: Dialect = s3) -> App:
     async def startup() -> Service:
         return Service(
             store=store,
-            lookup=lambda access_key: None,
+            principals=Principals(store, RootKeys()),
             auth_enabled=False,
-            owner=Account("id", "root"),
             region="us-east-1",
             domains=("localhost",),
             jobs=Jobs(store, "driver"),
@@ -37,7 +37,7 @@ def app_over(store: Store, *, dialect: Dialect = s3) -> App:
     async def shutdown() -> None:
         pass
 
-    return App(s3=dialect, native=native, startup=startup, shutdown=shutdown)
+    return App(s3=dialect, native=native, iam=native, startup=startup, shutdown=shutdown)
 
 
 async def started(app: App) -> App:

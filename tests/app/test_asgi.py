@@ -174,6 +174,8 @@ def test_draining_a_client_that_stalls_ends_in_time(monkeypatch: pytest.MonkeyPa
 class Broken:
     """A dialect with a bug."""
 
+    NAME = "broken"
+
     def __init__(self, error: Exception, response: Response | None = None) -> None:
         self.error = error
         self.response = response
@@ -308,7 +310,7 @@ def test_a_worker_that_cannot_start_says_why() -> None:
         async def shutdown() -> None:
             pass
 
-        app = App(s3=s3, native=s3, startup=startup, shutdown=shutdown)
+        app = App(s3=s3, native=s3, iam=s3, startup=startup, shutdown=shutdown)
         told: list[wire.Message] = []
 
         async def receive() -> wire.Message:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aisle.node.logs import AccessLog, JsonFormatter, TextFormatter, redact
+from aisle.core.redaction import redact
+from aisle.node.logs import AccessLog, JsonFormatter, TextFormatter
 
 SECRETS = [
     "GET /b/k?X-Amz-Signature=SECRET0123 HTTP/1.1",

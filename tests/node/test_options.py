@@ -7,6 +7,7 @@ import pytest
 
 from aisle.core.errors import ConfigError
 from aisle.node.command import banner
+from aisle.node.convert import STANDARD_OUTPUT
 from aisle.node.options import OPTIONS, NodeOptions, load
 
 KEYS = {"AISLE_ROOT_ACCESS_KEY": "admin", "AISLE_ROOT_SECRET_KEY": "top-secret-words"}
@@ -41,17 +42,35 @@ ALONE = {
     "forget_mountpath": "true",
     "port": "81", "domain": "s3.example.org,other/s3", "region": "eu", "workers": "3",
     "stop_timeout": "2m", "root_access_key": "admin", "root_secret_key": "0123456789",
+    "auth": "on", "root_password": "letmein123",
     "insecure": "true", "log_level": "debug", "log_format": "json", "access_log": "false",
     "tls": "auto", "tls_cert": "/x/server.crt", "tls_key": "/x/server.key",
-    "promote_dir": "/x/in",
+    "promote_dir": "/x/in", "audit": "all", "audit_file": "/x/audit.jsonl",
+    "tls_client_ca": "/x/clients.crt", "tls_client_auth": "optional", "tls_min": "1.3",
+    "trusted_proxy": "10.0.0.0/8,::1", "max_connections": "100", "max_requests": "50",
+    "header_timeout": "5s", "body_timeout": "6s", "send_timeout": "7s",
 }  # fmt: skip
 TOGETHER = {
     "index": "postgresql://aisle@db:5432/aisle", "blobs": "s3://bucket/prefix?endpoint=http://s:9",
     "blobs_access_key": "keeper", "blobs_secret_key": "9876543210",
-    "advertise": "http://gateway-1:8080", "node_id": "gateway-1",
+    "advertise": "https://gateway-1:8080", "node_id": "gateway-1", "tls_self_signed": "true",
 }  # fmt: skip
-PLAIN = {"port", "workers", "insecure", "forget_mountpath", "access_log"}
-LISTS = {"mountpath": '["/x/a", "/x/b"]', "domain": '["s3.example.org", "other/s3"]'}
+FILES = {"root_access_key_file", "root_secret_key_file", "root_password_file"}
+PLAIN = {
+    "port",
+    "workers",
+    "max_connections",
+    "max_requests",
+    "insecure",
+    "forget_mountpath",
+    "tls_self_signed",
+    "access_log",
+}
+LISTS = {
+    "mountpath": '["/x/a", "/x/b"]',
+    "domain": '["s3.example.org", "other/s3"]',
+    "trusted_proxy": '["10.0.0.0/8", "::1"]',
+}
 
 
 def in_all_ways(values: dict[str, str], directory: Path) -> NodeOptions:
@@ -80,7 +99,7 @@ def in_all_ways(values: dict[str, str], directory: Path) -> NodeOptions:
 
 
 def test_every_option_can_be_set_in_all_its_ways(tmp_path: Path) -> None:
-    assert ALONE.keys() | TOGETHER.keys() == {option.name for option in OPTIONS}
+    assert ALONE.keys() | TOGETHER.keys() | FILES == {option.name for option in OPTIONS}
     alone = in_all_ways(ALONE, tmp_path)
     assert alone.mountpaths == (Path("/x/a"), Path("/x/b"))
     assert alone.stop_timeout == 120
@@ -91,6 +110,82 @@ def test_every_option_can_be_set_in_all_its_ways(tmp_path: Path) -> None:
     assert (together.index, together.blobs) == (TOGETHER["index"], TOGETHER["blobs"])
     assert together.mountpaths == ()
     assert not together.embedded
+
+
+def test_secrets_may_be_in_files(tmp_path: Path) -> None:
+    secrets = {
+        "root_access_key": "admin",
+        "root_secret_key": "0123/5678",
+        "root_password": "pass word",
+    }
+    for name, text in secrets.items():
+        (tmp_path / name).write_text(f"{text}\r\n")
+    assert {f"{name}_file" for name in secrets} == FILES
+    options = in_all_ways({f"{name}_file": str(tmp_path / name) for name in secrets}, tmp_path)
+    assert options.auth_enabled
+    assert {name: getattr(options, name) for name in secrets} == secrets
+    assert "0123/5678" not in repr(options)
+    file = tmp_path / "node.toml"
+    file.write_text('root_access_key_file = "root_access_key"\nroot_secret_key = "abcdefgh"\n')
+    assert load(["--config", str(file)], {}).root_access_key == "admin"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file"),
+        (b"", "one line of text"),
+        (b"\n", "one line of text"),
+        (b"short", "at least 8"),
+        (b"0123456789\nsecond-line", "control characters"),
+        (b"\xff\xfe0123456789", "UTF-8"),
+        (b"x" * 1025, "one line of text"),
+    ],
+)
+def test_a_wrong_file_of_a_secret_is_told_without_its_content(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    environ = {"AISLE_ROOT_ACCESS_KEY": "admin", "AISLE_ROOT_SECRET_KEY_FILE": str(file)}
+    with pytest.raises(ConfigError, match=said) as caught:
+        load([], environ)
+    assert "short" not in str(caught.value)
+    assert "0123456789" not in str(caught.value)
+
+
+def test_a_secret_is_given_once(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("0123456789")
+    with pytest.raises(ConfigError, match="root_secret_key and root_secret_key_file"):
+        load(["--root-secret-key-file", str(file)], KEYS)
+    with pytest.raises(ConfigError, match="AISLE_ROOT_SECRET_KEY is set but"):
+        load(["--root-secret-key-file", str(file)], {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "enabled"),
+    [
+        ([], {}, False),
+        ([], KEYS, True),
+        (["--auth", "on"], {}, True),
+        (["--auth", "on"], KEYS, True),
+        (["--auth", "off"], {}, False),
+        (["--auth", "off"], KEYS, False),
+        (["--auth", "on", "--host", "0.0.0.0"], {}, True),
+    ],
+)
+def test_authentication_is_on_if_keys_are_given_or_if_it_is_asked_for(
+    arguments: list[str], environ: dict[str, str], enabled: bool
+) -> None:
+    assert load(arguments, environ).auth_enabled == enabled
+
+
+def test_authentication_that_was_turned_off_leaves_the_node_on_loopback() -> None:
+    with pytest.raises(ConfigError, match="authentication is off"):
+        load(["--auth", "off", "--host", "0.0.0.0"], KEYS)
+    assert load(["--auth", "off", "--host", "0.0.0.0", "--insecure"], KEYS).insecure
 
 
 def test_paths_in_a_file_are_relative_to_the_file(tmp_path: Path) -> None:
@@ -217,3 +312,14 @@ def test_a_password_in_a_url_shows_nowhere() -> None:
     assert options.index == "postgresql://aisle:pass-word@db/aisle"
     assert "pass-word" not in repr(options)
     assert "pass-word" not in banner(options)
+
+
+def test_the_audit_log_has_a_place_of_its_own(tmp_path: Path) -> None:
+    options = load(["--data", "/x/data"], {})
+    assert (options.audit, options.audit_file) == ("changes", Path("/x/data/log/audit.jsonl"))
+    file = tmp_path / "node.toml"
+    file.write_text('audit_file = "-"\naudit = "off"')
+    options = load(["--config", str(file)], {})
+    assert (options.audit, options.audit_file) == ("off", STANDARD_OUTPUT)
+    file.write_text('audit_file = "audit.jsonl"')
+    assert load(["--config", str(file)], {}).audit_file == tmp_path / "audit.jsonl"

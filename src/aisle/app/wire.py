@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from aisle.api.base import Headers, Response
 from aisle.app.stalls import Waiting
-from aisle.core.errors import IncompleteBody
+from aisle.core.errors import IncompleteBody, RequestTimeout
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -29,10 +29,12 @@ DRAIN_SECONDS: Final = 2.0
 class WireBody:
     """The raw body of a request. `length` is its Content-Length, if it has one."""
 
-    __slots__ = ("_ended", "_receive", "count", "length")
+    __slots__ = ("_ended", "_receive", "_stalled", "_timeout", "count", "length")
 
-    def __init__(self, receive: Receive, length: int | None) -> None:
+    def __init__(self, receive: Receive, length: int | None, timeout: float = 60.0) -> None:
         self._receive = receive
+        self._timeout = timeout
+        self._stalled = False
         self._ended = length == 0
         self.length = length
         self.count = 0
@@ -42,10 +44,15 @@ class WireBody:
         return self._ended
 
     async def read(self) -> bytes:
-        """The next piece, `b""` at the end. Raises `IncompleteBody`."""
+        """The next piece, `b""` at the end. Raises `IncompleteBody`; `RequestTimeout` if nothing
+        has come for too long."""
         while not self._ended:
-            with Waiting():
-                message = await self._receive()
+            try:
+                with Waiting(self._timeout):
+                    message = await self._receive()
+            except RequestTimeout:
+                self._stalled = True
+                raise
             if message["type"] == "http.disconnect":
                 self._ended = True
                 raise IncompleteBody("the client went away before the end of its body")
@@ -61,21 +68,28 @@ class WireBody:
 
     async def drain(self) -> None:
         """Take in what is left of the body if that is little enough to be worth it."""
-        if self.length is not None and self.length - self.count > DRAIN_BYTES:
+        if self._stalled or (self.length is not None and self.length - self.count > DRAIN_BYTES):
             return
         limit = self.count + DRAIN_BYTES
-        with suppress(IncompleteBody, TimeoutError):
+        with suppress(IncompleteBody, RequestTimeout, TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 while not self._ended and self.count < limit:
                     await self.read()
 
 
 async def respond(
-    response: Response, extra: Headers, receive: Receive, send: Send, *, head_only: bool
+    response: Response,
+    extra: Headers,
+    receive: Receive,
+    send: Send,
+    *,
+    head_only: bool,
+    patience: float = 300.0,
 ) -> int:
     """Send a response with `extra` headers; returns how many bytes of body were sent.
 
-    The response is a value, and its headers may be shared: neither is changed.
+    The response is a value, and its headers may be shared: neither is changed. Raises
+    `RequestTimeout` if the client takes nothing of a streamed body for `patience` seconds.
     """
     body, length = response.body, response.length
     size = len(body) if isinstance(body, bytes) and length is None else length
@@ -84,12 +98,12 @@ async def respond(
         headers.append((b"content-length", str(size).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if not isinstance(body, bytes):
-        return await _stream(body, receive, send)
+        return await _stream(body, receive, send, patience)
     await send({"type": "http.response.body", "body": b"" if head_only else body})
     return 0 if head_only else len(body)
 
 
-async def _stream(body: AsyncIterator[bytes], receive: Receive, send: Send) -> int:
+async def _stream(body: AsyncIterator[bytes], receive: Receive, send: Send, patience: float) -> int:
     """Send a streamed body, and stop reading it when the client is gone."""
     watcher = asyncio.ensure_future(_gone(receive))
     sent = 0
@@ -97,7 +111,7 @@ async def _stream(body: AsyncIterator[bytes], receive: Receive, send: Send) -> i
         async for piece in body:
             if watcher.done():
                 return sent
-            with Waiting():
+            with Waiting(patience, reads=False):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             sent += len(piece)
         await send({"type": "http.response.body", "body": b""})

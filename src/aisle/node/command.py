@@ -6,6 +6,7 @@ Everything that keeps a node from starting ends as one line on standard error an
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -13,11 +14,11 @@ from urllib.parse import urlsplit
 
 from aisle import __version__
 from aisle.core.errors import ConfigError
-from aisle.node import directories, options, supervisor, tls
+from aisle.node import directories, options, root, selfsigned, supervisor, tls
 from aisle.node.options import NodeOptions
 from aisle.node.worker import OpenApp
 
-ACCESS_KEY_ENV: Final = options.variable_of("root_access_key")
+_GIVEN_KEYS: Final = f"those of {options.variable_of('root_access_key')}"
 
 
 def run(
@@ -35,6 +36,8 @@ def run(
         held = directories.hold(given)
         try:
             given = settle(directories.identify(given))
+            if given.root_made:
+                print(root.shown(given), flush=True)
             tls.check(given)
             supervisor.serve(given, open_app, lambda: print(banner(given), flush=True))
         finally:
@@ -67,16 +70,12 @@ def banner(given: NodeOptions) -> str:
     authority = endpoint.removeprefix(f"{given.scheme}://")
     if given.auth_enabled:
         auth = "on"
-        keys = f"those of {ACCESS_KEY_ENV}"
+        keys = "the administrator's or a user's" if given.root_kept else _GIVEN_KEYS
     else:
         who = "anyone who can reach this address" if given.insecure else "this machine only"
         auth = f"off: {who} may read and write"
         keys = "any will do"
-    if given.tls_cert:
-        ais, ssl = f"AIS_ENDPOINT={endpoint} ais", ""
-        trust = f"\n  certificate      {given.tls_cert}   (clients must trust who signed it)"
-    else:
-        ais, ssl, trust = "ais", " --no-ssl", ""
+    ais, aws, s3cmd, trust, more = _tools(given)
     return f"""\
 Aisle {__version__} is ready
 
@@ -86,6 +85,33 @@ Aisle {__version__} is ready
 
 Try (S3 tools need keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: {keys}):
   {ais} create ais://demo
-  aws --endpoint-url {endpoint} s3 cp README.md s3://demo/
-  s3cmd{ssl} --host={authority}/s3 --host-bucket='{authority}/s3/%(bucket)' ls s3://demo
-"""
+  aws{aws} --endpoint-url {endpoint} s3 cp README.md s3://demo/
+  s3cmd{s3cmd} --host={authority}/s3 --host-bucket='{authority}/s3/%(bucket)' ls s3://demo
+{more}"""
+
+
+def _tools(given: NodeOptions) -> tuple[str, str, str, str, str]:
+    """How `ais` is called, what `aws` and `s3cmd` need besides, what is told of the certificate,
+    and what else there is to try."""
+    endpoint, cert = given.endpoint, given.tls_cert
+    if cert is None:
+        return "ais", "", " --no-ssl", "", ""
+    told = f"\n  certificate      {cert}   "
+    if not given.tls_self_signed:
+        return (
+            f"AIS_ENDPOINT={endpoint} ais",
+            "",
+            "",
+            f"{told}(clients must trust who signed it)",
+            "",
+        )
+    file = shlex.quote(str(cert))
+    return (
+        f"AIS_ENDPOINT={endpoint} AIS_CLIENT_CA={file} ais",
+        f" --ca-bundle {file}",
+        f" --ca-certs={file}",
+        f"{told}(signed by itself)\n  SHA-256          {selfsigned.place(given).fingerprint}",
+        f"  curl --cacert {file} {endpoint}/v1/health\n"
+        "Trusting anybody instead, on a network where that does no harm: aws --no-verify-ssl,\n"
+        "s3cmd --no-check-certificate, curl --insecure, AIS_SKIP_VERIFY_CRT=true ais\n",
+    )

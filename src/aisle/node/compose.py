@@ -7,7 +7,6 @@ engines serve is `engines`' table; what a node does beside answering requests is
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import signal
@@ -18,12 +17,14 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
-from aisle.api.base import Account, Service
+from aisle.api.base import Service
+from aisle.api.iam import dialect as iam
+from aisle.api.limits import rate_of
 from aisle.api.native import dialect as native
 from aisle.api.native.orders import obey
 from aisle.api.s3 import dialect as s3
 from aisle.app.asgi import App
-from aisle.auth.credentials import Credential
+from aisle.app.edge import Edge, Limits
 from aisle.core import features
 from aisle.core.counters import Counters
 from aisle.core.errors import StoreError
@@ -34,8 +35,12 @@ from aisle.jobs.kinds import with_promotion
 from aisle.jobs.members import Watch
 from aisle.namespace.clock import Clock
 from aisle.namespace.store import Store
+from aisle.namespace.users.principals import Principals, RootKeys
+from aisle.namespace.users.root import ensure as ensure_root
 from aisle.node import logs
 from aisle.node.agent import Agent
+from aisle.node.audit import AuditLog
+from aisle.node.certificate import Certificate
 from aisle.node.engines import Engines, open_engines
 from aisle.node.logs import AccessLog
 from aisle.node.options import NodeOptions
@@ -43,7 +48,6 @@ from aisle.store.epoch import Epoch
 
 _log = logging.getLogger("aisle.node")
 
-ROOT = "root"
 # How soon a change of the cluster's settings, or of this node's state, is in force here.
 FOLLOW_SECONDS = 0.5
 # A smaller log file would be put away line by line.
@@ -55,6 +59,8 @@ LOST_SECONDS = 3.0
 # How often a process looks at the nodes, and asks for the time.
 WATCH_SECONDS = 4.0
 CLOCK_SECONDS = 15.0
+# How often it is written when access keys were last used.
+USED_SECONDS = 60.0
 # The commit thread and the event loop share the interpreter: at the default of 5 ms a commit waits
 # that long for each turn beside a busy loop (docs/decisions/002).
 SWITCH_SECONDS = 0.001
@@ -69,7 +75,16 @@ def open_app(
     """The ASGI application of one worker. What is not the options is shared by all workers of a
     supervisor; an application that is on its own has none of it."""
     worker = Worker(options, epoch, session, counters)
-    return App(s3=s3, native=native, startup=worker.start, shutdown=worker.stop, log=worker.log)
+    return App(
+        s3=s3,
+        native=native,
+        iam=iam,
+        startup=worker.start,
+        shutdown=worker.stop,
+        log=worker.log,
+        audit=worker.audit,
+        edge=_edge(options),
+    )
 
 
 class Worker:
@@ -91,8 +106,10 @@ class Worker:
         self._id = uuid.uuid4().bytes
         self._tasks: list[asyncio.Task[None]] = []
         self._engines: Engines | None = None
+        self._principals: Principals | None = None
         self._ready = True
         self.log = AccessLog(options.log_format) if options.access_log else None
+        self.audit = _audit(options)
 
     async def start(self) -> Service:
         """Open the engines. Raises `ConfigError` and `StoreError`."""
@@ -100,6 +117,8 @@ class Worker:
         sys.setswitchinterval(SWITCH_SECONDS)
         self._counters.claim()
         self._files = logs.keep(options.data / "log")
+        if self.audit is not None:
+            self.audit.check()
         self._engines = engines = await open_engines(options, self._epoch)
         index, blobs = engines.index, engines.blobs
         await members.check_format(index)
@@ -112,18 +131,16 @@ class Worker:
             store = Store(index, blobs, now=clock, node=options.node_id, session=self._session)
             watch = Watch(index)
             self._run(self._follow_clock(clock), self._watch(watch))
-        root = Credential(options.root_access_key, options.root_secret_key, ROOT)
-
-        def lookup(access_key: str) -> Credential | None:
-            return root if access_key == root.access_key and root.access_key else None
-
+        root = RootKeys(options.root_access_key, options.root_secret_key, options.root_password)
+        self._principals = principals = Principals(store, root)
+        if options.auth_enabled:
+            await ensure_root(store)
         kinds = with_promotion(options.promote_dir)
         jobs = Jobs(store, self._id.hex(), node=options.node_id, kinds=kinds)
         service = Service(
             store=store,
-            lookup=lookup,
+            principals=principals,
             auth_enabled=options.auth_enabled,
-            owner=Account(hashlib.sha256(b"aisle user root").hexdigest(), ROOT),
             region=options.region,
             domains=options.domains,
             jobs=jobs,
@@ -138,10 +155,12 @@ class Worker:
             log=self._files,
             local=_local(options),
             stop=_stop_node if self._supervised else None,
+            certificate=Certificate(options) if self._supervised and options.tls_cert else None,
         )
         agent = Agent(store, options, options.node_id, self._session)
         reads = housekeeper.announce_reads(store, self._id)
         self._run(self._follow(service), reads, agent.run(), jobs.run())
+        self._run(self._note_keys(principals))
         return service
 
     def _run(self, *work: Coroutine[None, None, None]) -> None:
@@ -153,10 +172,13 @@ class Worker:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        if self._principals is not None:
+            await self._write_used(self._principals)
         if self._engines is not None:
             await self._engines.close()
-        if self.log is not None:
-            await asyncio.to_thread(self.log.close)
+        for log in (self.log, self.audit):
+            if log is not None:
+                await asyncio.to_thread(log.close)
         if self._files is not None:
             logging.getLogger().removeHandler(self._files)
             self._files.close()
@@ -173,6 +195,8 @@ class Worker:
                     service.log.max_size = max(size, SMALLEST_LOG)
                     service.log.max_total = await service.store.size("log.max_total")
                 obey(service)
+                service.limits.users = rate_of((await service.store.config()).values)
+                service.limits.share = self._options.workers * _living(service)
                 state = await self._state(service.store)
                 heard = time.monotonic()
                 self._ready = state == members.ONLINE
@@ -185,6 +209,17 @@ class Worker:
         if self._options.embedded:
             return members.ONLINE
         return await members.state_of(store.index, self._options.node_id)
+
+    async def _note_keys(self, principals: Principals) -> None:
+        while True:
+            await asyncio.sleep(USED_SECONDS)
+            await self._write_used(principals)
+
+    async def _write_used(self, principals: Principals) -> None:
+        try:
+            await principals.write_used()
+        except StoreError as error:
+            _log.warning("when access keys were last used cannot be written: %s", error)
 
     async def _watch(self, watch: Watch) -> None:
         while True:
@@ -201,6 +236,22 @@ class Worker:
                 await clock.follow()
             except StoreError as error:
                 _log.warning("the index does not tell the time: %s", error)
+
+
+def _edge(options: NodeOptions) -> Edge:
+    limits = Limits(options.max_requests, options.body_timeout, options.send_timeout)
+    return Edge(limits, options.trusted_proxies)
+
+
+def _living(service: Service) -> int:
+    """How many nodes there are to share a limit with."""
+    return 1 if service.watch is None else max(1, sum(n.alive for n in service.watch.latest))
+
+
+def _audit(options: NodeOptions) -> AuditLog | None:
+    if options.audit == "off":
+        return None
+    return AuditLog(options.audit_file, everything=options.audit == "all")
 
 
 def _local(options: NodeOptions) -> dict[str, Any]:

@@ -6,11 +6,12 @@ A converter takes the row and what the command line, the environment or the file
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from aisle.core.units import parse_bool, parse_duration
@@ -18,6 +19,8 @@ from aisle.core.units import parse_bool, parse_duration
 Kind = Literal[
     "path", "paths", "file", "text", "texts", "url", "int", "bool", "choice", "duration", "secret"
 ]
+STANDARD_OUTPUT: Final = Path("-")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,10 @@ def to_file(row: Option, raw: Any) -> Path | None:
     return to_path(row, raw) if to_text(row, raw) else None
 
 
+def to_output(row: Option, raw: Any) -> Path:
+    return STANDARD_OUTPUT if raw == "-" else to_path(row, raw)
+
+
 def to_url(row: Option, raw: Any) -> str:
     text = to_text(row, raw)
     if not text:
@@ -129,6 +136,22 @@ def to_seconds(row: Option, raw: Any) -> float:
     return parse_duration(f"{text}s" if text.isdecimal() else text) / 1e9
 
 
+def to_timeout(row: Option, raw: Any) -> float:
+    seconds = to_seconds(row, raw)
+    if not 0.1 <= seconds <= 86400:
+        raise ValueError("expected from 100ms to 24h")
+    return seconds
+
+
+def to_networks(row: Option, raw: Any) -> tuple[Network, ...]:
+    if not raw:
+        return ()
+    try:
+        return tuple(ipaddress.ip_network(text, strict=False) for text in to_texts(row, raw))
+    except ValueError:
+        raise ValueError("expected addresses or networks such as 10.0.0.0/8") from None
+
+
 def to_host(row: Option, raw: Any) -> str:
     host = to_text(row, raw).removeprefix("[").removesuffix("]")
     if not re.fullmatch(r"[A-Za-z0-9.:_-]+(?:%\w+)?", host):
@@ -164,3 +187,10 @@ def to_secret_key(row: Option, raw: Any) -> str:
     if key and len(key) < 8:
         raise ValueError("expected at least 8 characters")
     return key
+
+
+def to_password(row: Option, raw: Any) -> str:
+    password = to_text(row, raw)
+    if password and len(password) < 8:
+        raise ValueError("expected at least 8 characters")
+    return password

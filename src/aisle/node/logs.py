@@ -1,19 +1,17 @@
 """Logs: one format for everything the process says, and a cheap access log.
 
 Text for terminals or one JSON object a line; both go to standard error. Credentials never reach
-a line: `redact` covers signatures, credentials and tokens in queries and headers, whoever logged
-them. The access log is formatted where the request ends and written in batches by a thread of its
-own, so that a slow terminal or pipe never holds a request up; when its reader stands still, lines
-are dropped and counted rather than kept without bound.
+a line: every one goes through `aisle.core.redaction`, whoever logged it. The access log is
+formatted where the request ends and written in batches by a thread of its own, so that a slow
+terminal or pipe never holds a request up; when its reader stands still, lines are dropped and
+counted rather than kept without bound.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,37 +20,8 @@ from typing import Final
 import msgspec
 
 from aisle.core.logfiles import LogFiles
-
-_HIDDEN: Final = "[redacted]"
-# The name, then its separator, then the value up to what ends it in a query, a header or JSON.
-_SECRET_FIELD: Final = re.compile(
-    r"(?i)(?<![A-Za-z0-9-])(X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token|Signature"
-    r"|Credential|AWSAccessKeyId|access_token|id_token|token|password"
-    r"|secret[_-]?(?:access[_-]?)?key)"
-    r"([\"']?\s*[=:]\s*[\"']?|%3D)([^&\s,\"';]+)"
-)
-_SECRET_HEADER: Final = re.compile(
-    r"(?i)\b(Authorization|Cookie)([\"']?\s*[=:]\s*b?[\"']?)([^\"'\r\n]+)"
-)
-_BEARER: Final = re.compile(r"(?i)\b(Bearer|AWS)(\s+)([A-Za-z0-9._~+/=:-]{8,})")
-
-
-def redact(text: str) -> str:
-    """`text` without values that would let its reader act as someone else."""
-    for pattern in (_SECRET_HEADER, _BEARER, _SECRET_FIELD):
-        text = pattern.sub(rf"\1\2{_HIDDEN}", text)
-    return text
-
-
-def show_query(query: bytes) -> str:
-    """A query as the access log shows it: without what signs it, and redacted.
-
-    Most presigned requests have nothing else, and are spared the search for secrets.
-    """
-    text = query.decode("latin-1")
-    if "X-Amz-" in text:
-        text = "&".join([part for part in text.split("&") if not part.startswith("X-Amz-")])
-    return redact(text) if text else ""
+from aisle.core.redaction import redact, redact_query, redact_tokens
+from aisle.node.batches import Batches
 
 
 def configure(level: str, form: str) -> None:
@@ -135,26 +104,36 @@ class AccessRecord(msgspec.Struct):
 _ENCODER: Final = msgspec.json.Encoder()
 
 
+_MILLISECONDS: Final = tuple(f".{number:03}Z" for number in range(1000))
+
+
+class Moments:
+    """The time as lines of logs have it: formatting a date costs more than the rest of a line, so
+    that is done once a second."""
+
+    def __init__(self) -> None:
+        self._second = (0, "")
+
+    def now(self) -> str:
+        second, rest = divmod(time.time_ns(), 1_000_000_000)
+        known = self._second
+        if second != known[0]:
+            known = self._second = (second, timestamp(second)[:-5])
+        return known[1] + _MILLISECONDS[rest // 1_000_000]
+
+
 class AccessLog:
     """One line a finished request; see the module for when it is written."""
 
-    FLUSH_SECONDS: Final = 0.2
-    FLUSH_BYTES: Final = 64 << 10
     KEPT_BYTES: Final = 1 << 20
 
     def __init__(self, form: str, fd: int = 2) -> None:
         """Write lines of `form` (text or json) to the file descriptor `fd`."""
         self._json = form == "json"
-        self._fd = fd
-        self._lines: list[str] = []
-        self._size = 0
-        self._dropped = 0
-        self._second = (0, "")
-        self._closed = False
-        self._some = threading.Event()
-        self._full = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
-        self._thread.start()
+        self._moments = Moments()
+        self._batches = Batches(
+            "access-log", lambda data: os.write(fd, data), _dropped, kept=self.KEPT_BYTES
+        )
 
     def record(
         self,
@@ -171,12 +150,9 @@ class AccessLog:
         identity: str,
     ) -> None:
         """Note one request; `path` and `query` as they were on the wire. Never blocks."""
-        if self._size > self.KEPT_BYTES:
-            self._dropped += 1
-            return
-        shown_query = show_query(query) if query else ""
-        shown_path = path.decode("latin-1")
-        moment = self._now()
+        shown_query = redact_query(query.decode("latin-1")) if query else ""
+        shown_path = redact_tokens(path.decode("latin-1"))
+        moment = self._moments.now()
         if self._json:
             line = _ENCODER.encode(
                 AccessRecord(
@@ -203,53 +179,20 @@ class AccessLog:
             if not (line.isascii() and line.isprintable()):
                 # What a client sends must not be able to forge a line or drive a terminal.
                 line = line.encode("unicode_escape").decode("ascii")
-        self._lines.append(line)
-        self._size += len(line) + 1
-        if not self._some.is_set():
-            self._some.set()
-        if self._size > self.FLUSH_BYTES and not self._full.is_set():
-            self._full.set()
+        self._batches.add(line.encode() + b"\n")
 
     @property
     def pending(self) -> int:
         """Bytes that wait to be written."""
-        return self._size
+        return self._batches.pending
 
     def close(self) -> None:
         """Write what is left, waiting a second at most. Call it from a thread that may block."""
-        self._closed = True
-        self._some.set()
-        self._full.set()
-        self._thread.join(1.0)
+        self._batches.close()
 
-    def _now(self) -> str:
-        # Formatting a date costs more than the rest of the line: once a second is enough.
-        nanoseconds = time.time_ns()
-        second, rest = divmod(nanoseconds, 1_000_000_000)
-        if second != self._second[0]:
-            self._second = (second, timestamp(second)[:-5])
-        return f"{self._second[1]}.{rest // 1_000_000:03}Z"
 
-    def _run(self) -> None:
-        while not self._closed or self._lines:
-            self._some.wait()
-            if not self._closed:
-                self._full.wait(self.FLUSH_SECONDS)
-            self._some.clear()
-            self._full.clear()
-            lines, self._lines = self._lines, []
-            self._size = 0
-            dropped, self._dropped = self._dropped, 0
-            if dropped:
-                logging.getLogger("aisle.access").warning(
-                    "%d lines of the access log were dropped: its reader is too slow", dropped
-                )
-            try:
-                self._write("".join(f"{line}\n" for line in lines).encode())
-            except OSError:
-                return  # the reader has gone: nobody is left to tell
-
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
+def _dropped(count: int) -> bytes:
+    logging.getLogger("aisle.access").warning(
+        "%d lines of the access log were dropped: its reader is too slow", count
+    )
+    return b""

@@ -8,9 +8,10 @@ import uuid
 from functools import partial
 
 from aisle.core.counters import Counters
-from aisle.node import tls
+from aisle.node import root, tls
 from aisle.node.command import run
 from aisle.node.compose import open_app
+from aisle.node.options import NodeOptions
 from aisle.node.transfer import command as transfer
 from aisle.node.transfer.options import COMMANDS
 from aisle.store.epoch import Epoch
@@ -22,4 +23,8 @@ def main() -> None:
         sys.exit(transfer.run(sys.argv[1:], os.environ))
     # Made before the workers are forked, so that they share them.
     shared = partial(open_app, epoch=Epoch(), session=uuid.uuid4().hex, counters=Counters())
-    sys.exit(run(sys.argv[1:], os.environ, shared, tls.settle))
+    sys.exit(run(sys.argv[1:], os.environ, shared, _settle))
+
+
+def _settle(options: NodeOptions) -> NodeOptions:
+    return root.settle(tls.settle(options))

@@ -4,7 +4,7 @@ Every row is an option of the command line (`--stop-timeout`), an environment va
 (`AISLE_STOP_TIMEOUT`) and a key of the TOML file (`stop_timeout`); that is also their order of
 precedence, before the default. Secrets are never on the command line, where other users of the
 machine can read them. What a cluster or bucket holds is in `aisle.core.settings` instead.
-Nothing here touches a disk except to read the configuration file.
+Nothing here touches a disk except to read the configuration file and files that hold secrets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from aisle import __version__
 from aisle.core.errors import ConfigError
 from aisle.node import convert
-from aisle.node.convert import Option
+from aisle.node.convert import STANDARD_OUTPUT, Network, Option
 
 _T = TypeVar("_T")
 
@@ -65,15 +65,52 @@ OPTIONS: Final = (
            "PEM file with the certificate and those that link it to its root", "FILE"),
     Option("tls_key", "network", "file", "net.http.server_key, if net.http.use_https",
            "PEM file with the key of the certificate, which must not be encrypted", "FILE"),
+    Option("tls_self_signed", "network", "bool", "false",
+           "serve HTTPS with a certificate made once and kept in <data>/tls, to try it out"),
+    Option("tls_client_ca", "network", "file", "net.http.client_ca_tls",
+           "PEM file with the authorities that have signed the certificates of clients; others are"
+           " not let in", "FILE"),
+    Option("tls_client_auth", "network", "choice", "required",
+           "with --tls-client-ca: whether clients have to show a certificate, or only must not show"
+           " a wrong one (optional)", choices=("required", "optional")),
+    Option("tls_min", "network", "choice", "1.2", "oldest version of TLS that is spoken",
+           choices=("1.2", "1.3")),
+    Option("trusted_proxy", "network", "texts", "none",
+           "address or network (10.0.0.0/8) of a proxy whose X-Forwarded-For and X-Forwarded-Proto"
+           " are believed; may be given several times", "CIDR"),
+    Option("max_connections", "limits", "int", "8192",
+           "open connections of one worker, idle ones included; more wait to be let in", "N",
+           low=8, high=1_000_000),
+    Option("max_requests", "limits", "int", "1024",
+           "requests that one worker serves at a time; more are told to slow down", "N",
+           low=1, high=1_000_000),
+    Option("header_timeout", "limits", "duration", "30s",
+           "how long the head of a request may take to come, and a connection stay idle", "TIME"),
+    Option("body_timeout", "limits", "duration", "60s",
+           "how long a client may send nothing of the body it has announced", "TIME"),
+    Option("send_timeout", "limits", "duration", "5m",
+           "how long a client may take nothing of its reply", "TIME"),
     Option("node_id", "network", "text", "made once, kept in <data>",
            "name of this node in the cluster", "ID"),
     Option("workers", "network", "int", "one a core", "worker processes", "N", low=1, high=256),
     Option("stop_timeout", "network", "duration", "30s",
            "how long running requests may take to finish when the node is stopped", "TIME"),
+    Option("auth", "access", "choice", "auto",
+           "whether requests have to prove who sent them: if keys of the administrator are given"
+           " (auto); yes, with keys that are made once and printed if none are given (on); or no,"
+           " anyone may do anything (off)", choices=("auto", "on", "off")),
     Option("root_access_key", "access", "secret", "",
            "access key of the administrator; together with the secret key it turns"
            " authentication on"),
     Option("root_secret_key", "access", "secret", "", "secret key of the administrator"),
+    Option("root_password", "access", "secret", "the secret key",
+           "password with which the user root logs in"),
+    Option("root_access_key_file", "access", "file", "none",
+           "file that holds the access key of the administrator", "FILE"),
+    Option("root_secret_key_file", "access", "file", "none",
+           "file that holds the secret key of the administrator", "FILE"),
+    Option("root_password_file", "access", "file", "none",
+           "file that holds the password of the administrator", "FILE"),
     Option("promote_dir", "access", "file", "none",
            "directory of this machine below which files may be promoted: put into buckets by"
            " request of a client, and deleted if it asks for that", "DIR"),
@@ -84,16 +121,24 @@ OPTIONS: Final = (
     Option("log_format", "logs", "choice", "text", "lines for people, or JSON for machines",
            choices=("text", "json")),
     Option("access_log", "logs", "bool", "true", "log one line a request"),
+    Option("audit", "logs", "choice", "changes",
+           "what the audit log has: changes, denials, logins and user administration (changes),"
+           " every request (all), or nothing (off)", choices=("off", "changes", "all")),
+    Option("audit_file", "logs", "file", "<data>/log/audit.jsonl",
+           "file of the audit log, or - for standard output", "PATH"),
 )  # fmt: skip
 CONFIG_ENV: Final = "AISLE_CONFIG"
+_LONGEST_SECRET: Final = 1024
 
 _EXAMPLES: Final = """\
 examples:
   aisnode                                   serve http://localhost:8080 from ./.aisle
   aisnode --data /srv/aisle --mountpath /mnt/d1 --mountpath /mnt/d2
   AISLE_ROOT_ACCESS_KEY=admin AISLE_ROOT_SECRET_KEY=... aisnode --host 0.0.0.0
+  aisnode --auth on --host 0.0.0.0          make the administrator's keys, and print them once
   aisnode --index postgresql://aisle@db/aisle --blobs rados://aisle?conf=/etc/ceph/ceph.conf
   aisnode --tls-cert /etc/aisle/server.crt --tls-key /etc/aisle/server.key
+  aisnode --tls-self-signed                 HTTPS to try out, with a certificate of its own
   aisnode --config /etc/aisle/node.toml
   aisnode export --help, aisnode import --help      move a store to another deployment
 
@@ -103,6 +148,7 @@ the environment, the environment over the file.
 
 only by environment or file, so that no process listing shows them:
   AISLE_ROOT_ACCESS_KEY, AISLE_ROOT_SECRET_KEY     keys of the administrator; both or none
+  AISLE_ROOT_PASSWORD                              its password, else the secret key
   AISLE_BLOBS_ACCESS_KEY, AISLE_BLOBS_SECRET_KEY   keys for the bucket of --blobs s3://...
 """
 
@@ -127,20 +173,36 @@ class NodeOptions:
     access_log: bool
     advertise: str
     node_id: str
+    audit: str = "changes"
+    audit_file: Path = STANDARD_OUTPUT
     tls: str = "auto"
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    tls_self_signed: bool = False
+    tls_client_ca: Path | None = None
+    tls_client_auth: str = "required"
+    tls_min: str = "1.2"
+    trusted_proxies: tuple[Network, ...] = ()
+    max_connections: int = 8192
+    max_requests: int = 1024
+    header_timeout: float = 30.0
+    body_timeout: float = 60.0
+    send_timeout: float = 300.0
     promote_dir: Path | None = None
     index: str = field(default="", repr=False)  # a URL may hold a password
     blobs: str = field(default="", repr=False)
     blobs_access_key: str = field(default="", repr=False)
     blobs_secret_key: str = field(default="", repr=False)
     root_access_key: str = field(default="", repr=False)
+    auth: str = "auto"
     root_secret_key: str = field(default="", repr=False)
+    root_password: str = field(default="", repr=False)
+    root_made: bool = False  # its keys have been made just now: nobody has seen them yet
+    root_kept: bool = False  # they are those that the store keeps
 
     @property
     def auth_enabled(self) -> bool:
-        return bool(self.root_access_key)
+        return self.auth == "on" or (self.auth == "auto" and bool(self.root_access_key))
 
     @property
     def embedded(self) -> bool:
@@ -149,7 +211,7 @@ class NodeOptions:
 
     @property
     def scheme(self) -> str:
-        return "https" if self.tls_cert else "http"
+        return "https" if self.tls_cert or self.tls_self_signed else "http"
 
     @property
     def endpoint(self) -> str:
@@ -244,7 +306,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         if name not in kinds:
             raise ConfigError(f"{path}: there is no option {name!r}")
         # A path in a file means the same wherever the node is started.
-        if kinds[name] in ("path", "file") and isinstance(value, str):
+        if kinds[name] in ("path", "file") and isinstance(value, str) and value != "-":
             values[name] = str(path.absolute().parent / value)
         elif kinds[name] == "paths" and isinstance(value, list):
             values[name] = [str(path.absolute().parent / str(item)) for item in value]
@@ -261,6 +323,17 @@ def _build(raw: Mapping[str, Any], sources: Mapping[str, str]) -> NodeOptions:
         except ValueError as error:
             shown = f", got {raw[name]!r}" if row.kind not in ("secret", "url") else ""
             raise ConfigError(f"{name} ({sources[name]}): {error}{shown}") from None
+
+    def secret(name: str, parse: Callable[[Option, Any], str]) -> str:
+        file = value(f"{name}_file", convert.to_file, "")
+        if file is None:
+            return value(name, parse, "")
+        if raw.get(name):
+            raise ConfigError(f"{name} and {name}_file: give one or the other")
+        try:
+            return parse(rows[name], _read_secret(file))
+        except ValueError as error:
+            raise ConfigError(f"{name}_file ({file}): {error}") from None
 
     data = value("data", convert.to_path)
     mountpaths = value("mountpath", convert.to_paths, [str(data / "disk")])
@@ -280,21 +353,49 @@ def _build(raw: Mapping[str, Any], sources: Mapping[str, str]) -> NodeOptions:
         log_level=value("log_level", convert.to_choice),
         log_format=value("log_format", convert.to_choice),
         access_log=value("access_log", convert.to_bool),
+        audit=value("audit", convert.to_choice),
+        audit_file=value("audit_file", convert.to_output, str(data / "log" / "audit.jsonl")),
         advertise=value("advertise", convert.to_endpoint, ""),
         node_id=value("node_id", convert.to_node_id, ""),
         tls=value("tls", convert.to_choice),
         tls_cert=value("tls_cert", convert.to_file, ""),
         tls_key=value("tls_key", convert.to_file, ""),
+        tls_self_signed=value("tls_self_signed", convert.to_bool),
+        tls_client_ca=value("tls_client_ca", convert.to_file, ""),
+        tls_client_auth=value("tls_client_auth", convert.to_choice),
+        tls_min=value("tls_min", convert.to_choice),
+        trusted_proxies=value("trusted_proxy", convert.to_networks, ()),
+        max_connections=value("max_connections", convert.to_int),
+        max_requests=value("max_requests", convert.to_int),
+        header_timeout=value("header_timeout", convert.to_timeout),
+        body_timeout=value("body_timeout", convert.to_timeout),
+        send_timeout=value("send_timeout", convert.to_timeout),
         promote_dir=value("promote_dir", convert.to_file, ""),
         index=value("index", convert.to_url, ""),
         blobs=value("blobs", convert.to_url, ""),
         blobs_access_key=value("blobs_access_key", convert.to_access_key),
         blobs_secret_key=value("blobs_secret_key", convert.to_secret_key),
-        root_access_key=value("root_access_key", convert.to_access_key),
-        root_secret_key=value("root_secret_key", convert.to_secret_key),
+        auth=value("auth", convert.to_choice),
+        root_access_key=secret("root_access_key", convert.to_access_key),
+        root_secret_key=secret("root_secret_key", convert.to_secret_key),
+        root_password=secret("root_password", convert.to_password),
     )
     _check(options, sources)
     return options
+
+
+def _read_secret(file: Path) -> str:
+    """What a file holds, up to the end of its line. Raises `ValueError` without showing any."""
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_LONGEST_SECRET + 1).decode().rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(error.strerror) from None
+    except UnicodeDecodeError:
+        raise ValueError("expected text in UTF-8") from None
+    if not text or len(text) > _LONGEST_SECRET:
+        raise ValueError("expected one line of text")
+    return text
 
 
 def _check(options: NodeOptions, sources: Mapping[str, str]) -> None:
@@ -305,8 +406,8 @@ def _check(options: NodeOptions, sources: Mapping[str, str]) -> None:
     if not options.auth_enabled and not options.insecure and not is_loopback(options.host):
         raise ConfigError(
             f"authentication is off, and {options.host} can be reached from other machines:"
-            f" set {access} and {secret}, or listen on 127.0.0.1, or add --insecure to let"
-            " anyone read and write"
+            f" set {access} and {secret} or add --auth on, or listen on 127.0.0.1, or add"
+            " --insecure to let anyone read and write"
         )
     if bool(options.blobs_access_key) != bool(options.blobs_secret_key):
         raise ConfigError("of the two keys for --blobs only one is set: set both, or none")
@@ -317,8 +418,11 @@ def _check(options: NodeOptions, sources: Mapping[str, str]) -> None:
         )
     if (options.tls_cert is None) != (options.tls_key is None):
         raise ConfigError("of tls_cert and tls_key only one is given: give both, or none")
-    if options.tls == "off" and options.tls_cert:
-        raise ConfigError("tls is off, and tls_cert is given: give one or the other")
+    given = [name for name in _TLS_FILES if getattr(options, name)]
+    if options.tls == "off" and given:
+        raise ConfigError(f"tls is off, and {given[0]} is given: give one or the other")
+    if options.tls_self_signed and options.tls_cert:
+        raise ConfigError("tls_self_signed and tls_cert: there is one certificate or the other")
     if options.blobs and options.mountpaths:
         raise ConfigError("blobs and mountpath: objects are kept in one place or the other")
     if options.durability == "relaxed" and (options.index or options.blobs):
@@ -327,6 +431,10 @@ def _check(options: NodeOptions, sources: Mapping[str, str]) -> None:
         raise ConfigError("mountpath: the same directory is given twice")
     if options.promote_dir is not None:
         _check_apart(options.promote_dir, (options.data, *options.mountpaths))
+
+
+# What asks for HTTPS.
+_TLS_FILES: Final = ("tls_cert", "tls_self_signed", "tls_client_ca")
 
 
 def _check_apart(top: Path, own: Sequence[Path]) -> None:

@@ -2,7 +2,8 @@
 
 The workers are Granian's (see `docs/decisions/001-http-server.md`), each with a listening socket of
 its own on the same address. What is ours: when a dead worker is replaced, what a failed start
-looks like, and that everything ends together. The application is a parameter.
+looks like, how a new certificate comes into service, and that everything ends together. The
+application is a parameter.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ from granian.constants import (
 )
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server.mp import MPServer
+from granian.server.mp import MPServer, WorkerProcess
 
 from aisle.core.errors import ConfigError
-from aisle.node import logs
+from aisle.node import logs, tls
 from aisle.node.options import NodeOptions
 from aisle.node.worker import Loader, OpenApp, Report
 
@@ -44,8 +45,16 @@ _log: Final = logging.getLogger("aisle.node")
 # A worker that dies young is replaced after a growing pause; any other at once.
 _YOUNG_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 10.0
-# Granian stops accepting beyond this many open connections a worker, idle ones included.
-_CONNECTIONS: Final = 8192
+# The most that the head of a request may have. It is also the size of the pieces that bodies come
+# in: larger ones are not faster.
+_HEAD_BYTES: Final = 128 << 10
+# How often the files of the certificate are looked at. Two files are not replaced at one moment:
+# a change counts once it is followed by no other.
+_LOOK_SECONDS: Final = 1.0
+# How long a worker may need to start that is to replace one that serves.
+_START_SECONDS: Final = 60.0
+# How long the requests of a worker that has been replaced may go on.
+_RETIRED_SECONDS: Final = 3600.0
 
 # What OpenSSL accepts and the HTTP server does not shows only when a worker starts it.
 _KEY_HINT: Final = " (a key has to be RSA, Ed25519, or ECDSA on P-256 or P-384)"
@@ -64,6 +73,7 @@ def serve(options: NodeOptions, open_app: OpenApp, on_ready: Callable[[], None])
     reader, writer = os.pipe()
     server = _Server(
         "aisle",
+        options=options,
         address=address,
         port=options.port,
         interface=Interfaces.ASGI,
@@ -72,16 +82,13 @@ def serve(options: NodeOptions, open_app: OpenApp, on_ready: Callable[[], None])
         task_impl=TaskImpl.asyncio,
         loop=Loops.uvloop,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=30_000),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=int(options.header_timeout * 1000), max_buffer_size=_HEAD_BYTES
+        ),
         websockets=False,
         backlog=1024,
-        backpressure=_CONNECTIONS,
+        backpressure=options.max_connections,
         blocking_threads=1,
-        ssl_cert=options.tls_cert,
-        ssl_key=options.tls_key,
-        ssl_protocol_min=SSLProtocols.tls12,
-        patience=options.stop_timeout,
-        hint=_KEY_HINT if options.tls_key else "",
         log_level=LogLevels.warning,
         log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {"_granian": {}}},
     )
@@ -91,6 +98,8 @@ def serve(options: NodeOptions, open_app: OpenApp, on_ready: Callable[[], None])
     logging.getLogger("_granian").addFilter(_is_news)
 
     threading.Thread(target=server.listen, args=(reader, on_ready), daemon=True).start()
+    if options.tls_cert is not None:
+        threading.Thread(target=server.follow_files, daemon=True).start()
     loader = Loader(open_app, options, os.getpid(), writer)
     server.serve(target_loader=loader, wrap_loader=False)
     if server.failure:
@@ -109,11 +118,17 @@ class _Server(MPServer):
     one request that kills a worker, sent twice, into an outage.
     """
 
-    def __init__(self, *args: Any, patience: float, hint: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, options: NodeOptions, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.failure = ""
-        self._hint = hint
-        self._patience = patience
+        self._options = options
+        self._hint = _KEY_HINT if options.tls_key else ""
+        self._patience = options.stop_timeout
+        self._held = tls.take(options)
+        self._show(self._held)
+        self._renewal = threading.Event()  # somebody wants the certificate read anew
+        self._starting: WorkerProcess | None = None  # to replace a worker that serves
+        self._retired: dict[WorkerProcess, float] = {}  # with when they have to be gone
         self._serving = False
         self._ready: set[int] = set()
         self._reason = ""
@@ -142,6 +157,7 @@ class _Server(MPServer):
         super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]
         # A closed terminal stops the node as Ctrl-C does.
         signal.signal(signal.SIGHUP, self.signal_handler_interrupt)
+        signal.signal(signal.SIGUSR1, self._signal_renewal)
 
     def shutdown(self, exit_code: int = 0) -> None:
         # Its last line ends the interpreter if a worker died unbidden; here `failure` decides.
@@ -149,7 +165,7 @@ class _Server(MPServer):
             super().shutdown(exit_code)  # type: ignore[no-untyped-call]
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
-        for worker in self.wrks:
+        for worker in self._all():
             # A worker that is still starting holds signals back and has acknowledged nothing;
             # and a second signal means now.
             if self.interrupt_signal or worker.inner.pid not in self._ready:
@@ -161,13 +177,23 @@ class _Server(MPServer):
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         due: dict[int, float] = {}
         while True:
-            pause = max(0.0, min(due.values()) - time.monotonic()) if due else None
+            moments = [*due.values(), *self._retired.values()]
+            pause = max(0.0, min(moments) - time.monotonic()) if moments else None
             self.main_loop_interrupt.wait(pause)
             self.main_loop_interrupt.clear()
             if self.interrupt_signal:
                 break
+            self._bury()
+            if self._renewal.is_set():
+                self._renewal.clear()
+                self._renew(spawn_target, target_loader)
+                due = {i: moment for i, moment in due.items() if _is_gone(self.wrks[i])}
+                self.main_loop_interrupt.set()  # a worker may have died, a stop been asked for
+                continue
             while self.interrupt_children:
                 index = self.interrupt_children.pop()
+                if not _is_gone(self.wrks[index]):
+                    continue  # it was replaced for another reason
                 if not self._serving:
                     self._reported.wait(1.0)  # the pipe may be a moment behind
                 if not self._serving:
@@ -186,15 +212,126 @@ class _Server(MPServer):
     def _stop_workers(self) -> None:
         # Granian's asks who is alive while another thread of its own is reaping, and on a busy
         # machine takes workers that ended in order for ones that had to be killed.
-        for worker in self.wrks:
+        every = self._all()
+        for worker in every:
             worker.terminate()
         deadline = time.monotonic() + self._patience
-        for worker in self.wrks:
+        for worker in every:
             if not wait([worker.inner.sentinel], max(0.0, deadline - time.monotonic())):
                 _log.warning("worker %d did not stop in time and is killed", worker.idx + 1)
                 worker.kill()
             worker.join()
         self.wrks.clear()
+        self._retired.clear()
+
+    def _all(self) -> list[WorkerProcess]:
+        starting = [] if self._starting is None else [self._starting]
+        return [*self.wrks, *self._retired, *starting]
+
+    # --- a new certificate ------------------------------------------------------------------
+
+    def follow_files(self) -> None:
+        """Ask for a renewal whenever the files of the certificate have changed; for a thread of
+        its own."""
+        served = seen = tls.changed(self._options)
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            now = tls.changed(self._options)
+            if now == seen and now != served:
+                served = now
+                self._ask_renewal()
+            seen = now
+
+    def _signal_renewal(self, *_: Any) -> None:
+        self._ask_renewal()
+
+    def _ask_renewal(self) -> None:
+        self._renewal.set()
+        self.main_loop_interrupt.set()
+
+    def _show(self, held: tls.Held | None) -> None:
+        """What workers that start from now on serve HTTPS with."""
+        tls.serve(held)
+        if held is None:
+            return
+        oldest = SSLProtocols.tls13 if self._options.tls_min == "1.3" else SSLProtocols.tls12
+        required = held.client_ca is not None and self._options.tls_client_auth == tls.REQUIRED
+        self.ssl_ctx = (  # type: ignore[assignment]  # Granian's type has no certificate in it
+            True,
+            held.cert,
+            held.key,
+            None,
+            str(oldest),
+            held.client_ca,
+            [],
+            required,
+        )
+
+    def _renew(self, spawn_target: Any, target_loader: Any) -> None:
+        """Read the certificate anew, and replace the workers one by one if it can serve.
+
+        A new worker serves before the old one stops accepting, and the old one ends when its
+        requests have. What cannot serve changes nothing.
+        """
+        before = self._held
+        if before is None:
+            _log.warning("there is no certificate to be read anew: the node serves HTTP")
+            return
+        try:
+            self._held = tls.take(self._options)
+        except ConfigError as error:
+            _log.error("the certificate stays as it was: %s", error)
+            return
+        self._show(self._held)
+        for index in range(self.workers):
+            if not self._replace(index, spawn_target, target_loader):
+                if not self.interrupt_signal:
+                    _log.error("the certificate stays as it was: no worker starts with the new one")
+                refused, self._held = self._held, before
+                self._show(before)
+                if refused is not None:
+                    refused.close()
+                return
+        before.close()
+        _log.info("the certificate %s has been read anew", self._options.tls_cert)
+
+    def _replace(self, index: int, spawn_target: Any, target_loader: Any) -> bool:
+        """Start a worker beside the one of that number, and retire that one once the new one
+        serves; false if it does not come to that."""
+        fresh = self._spawn_worker(index, spawn_target, target_loader)
+        fresh.interrupt_by_parent = True  # until it serves its end is told here
+        self._starting = fresh
+        fresh.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while fresh.inner.pid not in self._ready:
+            self._reported.wait(0.1)
+            self._reported.clear()
+            if self.interrupt_signal or _is_gone(fresh) or deadline < time.monotonic():
+                fresh.kill()
+                self._starting = None
+                return False
+        self._starting = None
+        old, self.wrks[index] = self.wrks[index], fresh
+        fresh.interrupt_by_parent = False
+        if _is_gone(fresh):
+            self.interrupt_children.append(index)
+        self._retired[old] = time.monotonic() + _RETIRED_SECONDS
+        if old.inner.pid in self._ready:
+            old.terminate()
+        else:
+            old.kill()
+        return True
+
+    def _bury(self) -> None:
+        """Forget the workers that have been replaced and are gone, and end those that linger."""
+        for worker, deadline in list(self._retired.items()):
+            if not _is_gone(worker) and deadline <= time.monotonic():
+                _log.warning("a replaced worker still has requests and is killed")
+                worker.kill()
+                worker.join()
+            if _is_gone(worker):
+                del self._retired[worker]
+                self._ready.discard(worker.inner.pid)
 
     def _code_of(self, index: int) -> int | None:
         """The exit code of a dead worker; negative for the signal that killed it."""
@@ -208,6 +345,12 @@ class _Server(MPServer):
         deaths = self._early_deaths.get(index, 0)
         self._early_deaths[index] = deaths + 1
         return 0.0 if deaths == 0 else min(_LONGEST_PAUSE, 0.1 * 2.0**deaths)
+
+
+def _is_gone(worker: WorkerProcess) -> bool:
+    """Whether the process has ended: also while another thread is reaping it, which `is_alive`
+    takes for life."""
+    return bool(wait([worker.inner.sentinel], 0))
 
 
 def _free_address(host: str, port: int) -> str:
