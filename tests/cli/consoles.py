@@ -46,6 +46,9 @@ def _sessions(text: str) -> Iterator[tuple[str, str]]:
     for block in re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
+            while output.startswith("> "):  # the prompt of a command that goes on
+                line, _, output = output[2:].partition("\n")
+                command += f"\n{line}"
             yield command, output
 
 

@@ -181,6 +181,8 @@ def test_permissions_are_set_by_name(ais: Ais, bck: str) -> None:
     assert '"access" set to: "GET,PUT"' in done.stdout
     assert 'no permission "fly"' in ais("bucket", "props", "set", bck, "access=fly", code=1).stderr
     assert "access           GET,PUT" in ais("bucket", "props", "show", bck, "--compact").stdout
+    assert "Access Denied" in ais("bucket", "rm", bck, "--yes", code=1).stderr
+    ais("bucket", "props", "set", bck, "access=su")
 
 
 def test_a_bucket_behind_another_is_refused(ais: Ais, bck: str) -> None:

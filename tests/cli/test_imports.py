@@ -45,6 +45,7 @@ HELP_NEEDS = {
     "aisle.cli.notes",
     "aisle.cli.preferences",
     "aisle.cli.table",
+    "aisle.cli.table.auth",
     "aisle.cli.table.buckets",
     "aisle.cli.table.cluster",
     "aisle.cli.table.itself",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from aisle.cli.command import Command
-from aisle.cli.table import buckets, cluster, itself, objects, work
+from aisle.cli.table import auth, buckets, cluster, itself, objects, work
 
 __all__ = ["COMMANDS", "GROUPS", "Command"]
 
@@ -19,6 +19,7 @@ COMMANDS: Final = (
     *objects.COMMANDS,
     *work.COMMANDS,
     *cluster.COMMANDS,
+    *auth.COMMANDS,
     *itself.COMMANDS,
 )
 GROUPS: Final = {
@@ -41,4 +42,10 @@ GROUPS: Final = {
     "storage": "what is under the nodes, and how full it is",
     "performance": "counters, throughput and latency",
     "remote-cluster": "other clusters",
+    "tls": "the certificates of nodes",
+    "auth": "users, their keys, roles and logging in",
+    "auth add": "make users, keys, policies, roles; register clusters",
+    "auth show": "show users, keys, policies, roles, clusters, tokens",
+    "auth update": "change users, keys, roles and clusters",
+    "auth rm": "remove users, keys, policies, roles, clusters and tokens",
 }

@@ -1,6 +1,6 @@
-"""What may come next on a command line: commands, options, their choices, buckets and objects.
+"""What may come next on a command line: commands, options, their choices, buckets, objects, users.
 
-Buckets and objects are asked of the node, for as long as somebody at a prompt is ready to wait.
+Names are asked of the node, for as long as somebody at a prompt is ready to wait.
 Whatever goes wrong, nothing is printed: an error amid the line that is being typed helps nobody.
 """
 
@@ -19,6 +19,7 @@ from aisle.cli.uri import Uri, parse
 from aisle.cli.words import Found, below, find
 from aisle.client.client import Client
 from aisle.client.errors import ClientError
+from aisle.client.permissions import NAMES, SETS
 from aisle.core.jobkinds import DISPLAYED
 
 SECONDS: Final = 2.0
@@ -28,6 +29,7 @@ FILES: Final = "__files__"  # tells the script to complete names of files itself
 _FILES: Final = frozenset(("FILE", "DIR", "DIRECTORY"))
 _JOBS: Final = frozenset(("ID", "KIND"))
 _URIS: Final = frozenset(("URI", "BUCKET", "SRC", "DST"))
+_OF_AUTH: Final = frozenset(("USER", "ROLE", "CLUSTER", "KEY", "POLICY", "PERMISSION"))
 _NODES: Final = {"NODE": ("pmap", "tmap"), "TARGET": ("tmap",)}
 
 
@@ -104,12 +106,32 @@ def _of_kind(kinds: set[str], rest: list[str], word: str, endpoint: str) -> Iter
         yield from _uris(word, endpoint)
     elif kinds & _JOBS:
         yield from _jobs(kinds, word, endpoint)
+    elif kinds & _OF_AUTH:
+        with _client(endpoint) as client:
+            yield from _starting(_of_auth(client, kinds, rest), word)
     elif kinds & _NODES.keys():
         with _client(endpoint) as client:
             maps = client.cluster_map()
         yield from _starting(
             [node for kind in kinds for key in _NODES.get(kind, ()) for node in maps[key]], word
         )
+
+
+def _of_auth(client: Client, kinds: set[str], rest: list[str]) -> list[str]:
+    """Names of users and roles, and what else `ais auth` takes."""
+    auth = client.auth
+    whose = next((one for one in rest if not one.startswith("-")), "")
+    if "USER" in kinds:
+        return [one.name for one in auth.users()]
+    if "ROLE" in kinds:
+        return [one.name for one in auth.roles()]
+    if "CLUSTER" in kinds:
+        return [one.alias or one.id for one in auth.clusters()]
+    if "KEY" in kinds:
+        return [one.access_key for one in auth.keys(whose)]
+    if "POLICY" in kinds:
+        return auth.user(whose).policies
+    return [*SETS, *NAMES]
 
 
 def _starting(names: Sequence[str], word: str) -> Iterator[str]:

@@ -19,7 +19,8 @@ environment:
   AIS_ENDPOINT             address of the node (default http://localhost:8080)
   AISLE_ROOT_ACCESS_KEY, AISLE_ROOT_SECRET_KEY (or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)
                            if both are set, requests are signed with them
-  AIS_AUTHN_TOKEN          requests carry this token instead
+  AIS_AUTHN_TOKEN          requests carry this token instead; without it and without root keys
+                           the one that 'ais auth login' has left
   AIS_CLIENT_CA, AIS_SKIP_VERIFY_CRT
                            the certificate authority of the node; 'true' to trust any
 

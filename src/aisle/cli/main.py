@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from aisle import __version__, client
 from aisle.cli import uri
-from aisle.cli.failure import Failure, printable
+from aisle.cli.failure import Failure, Refused, printable
 from aisle.cli.help import group_help
 from aisle.cli.preferences import Preferences
 from aisle.cli.words import Found, find, unknown
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from aisle.cli.parser import Parser
 
 _HELP: Final = ("-h", "--help")
+# How nodes call a token that was good once, or never.
+_VOID_TOKENS: Final = ("ErrExpiredToken", "ErrInvalidToken")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except Failure as error:
-        return _fail(str(error))
+        return _fail(f"{error}{_advice(error)}")
     except BrokenPipeError:
         # Whoever read our output has gone. What is left in the buffer must not be tried again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -84,10 +86,12 @@ def run(words: list[str]) -> int:
         return 0
     preferences = Preferences.load(os.environ)
     uri.assume(preferences.default_provider)
+    environment = preferences.environment(os.environ)
+    endpoint = options.endpoint or endpoint
+    if found.name.startswith("auth "):
+        endpoint = endpoint or environment.get("AIS_AUTHN_URL", "")
     node = client.Client.from_environment(
-        preferences.environment(os.environ),
-        endpoint=options.endpoint or endpoint,
-        timeout=preferences.timeout,
+        environment, endpoint=endpoint, timeout=preferences.timeout
     )
     try:
         found.command.run(node, options)
@@ -123,6 +127,13 @@ def _found(words: list[str]) -> Found:
             words_of = import_module("aisle.cli.alias").words_of
             return find([*words_of(aliases[found.rest[0]]), *found.rest[1:]])
     return found
+
+
+def _advice(error: Failure) -> str:
+    """What may help against an error, if that is known."""
+    if isinstance(error, Refused) and error.code in _VOID_TOKENS:
+        return " (log in again: 'ais auth login USER')"
+    return ""
 
 
 def _fail(message: str) -> int:

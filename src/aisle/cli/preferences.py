@@ -31,7 +31,7 @@ DEFAULTS: Final[Mapping[str, str | bool]] = {
     "cluster.skip_verify_crt": False,
     "timeout.tcp_timeout": "60s",
     "timeout.http_timeout": "0s",
-    "auth.url": "http://127.0.0.1:52001",
+    "auth.url": "",
     "default_provider": "",
     "no_color": False,
     "verbose": False,

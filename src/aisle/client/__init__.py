@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from aisle.client.auth import AccessKey, Auth, Cluster, Permission, Role, User
     from aisle.client.buckets import Bucket, Entry, Summary
     from aisle.client.client import Client
     from aisle.client.environment import Keys
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from aisle.client.replies import Reply
 
 __all__ = [
+    "AccessKey",
+    "Auth",
     "BadChecksum",
     "Bucket",
     "Client",
     "ClientError",
+    "Cluster",
     "Conflict",
     "Denied",
     "Entry",
@@ -31,13 +35,17 @@ __all__ = [
     "Keys",
     "NotFound",
     "Object",
+    "Permission",
     "Properties",
     "Refused",
     "Reply",
+    "Role",
     "Summary",
+    "User",
 ]
 
 _MODULES: Final = {
+    "auth": ("AccessKey", "Auth", "Cluster", "Permission", "Role", "User"),
     "buckets": ("Bucket", "Entry", "Summary"),
     "client": ("Client",),
     "environment": ("Keys",),

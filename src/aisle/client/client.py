@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, Self
 
+from aisle.client.auth import Auth
 from aisle.client.buckets import Bucket
 from aisle.client.environment import Keys, surroundings
 from aisle.client.errors import ClientError
@@ -121,9 +122,13 @@ class Client:
         return self._send(method, path, query, body, {**fields, "content-type": _JSON})
 
     def ask(self, method: str, path: str, query: Mapping[str, str], value: object) -> Any:
-        """Send `value` as JSON, as it is, and give what the reply's JSON says."""
-        body = json.dumps(value).encode()
-        return read_json(self._send(method, path, query, body, {"content-type": _JSON}).body)
+        """Send `value` (nothing for `None`) as JSON, as it is, and give what the reply's says."""
+        return read_json(self.tell(method, path, query, value).body)
+
+    def tell(self, method: str, path: str, query: Mapping[str, str], value: object) -> Reply:
+        """The same, for a reply that is not JSON."""
+        body = b"" if value is None else json.dumps(value).encode()
+        return self._send(method, path, query, body, {"content-type": _JSON} if body else {})
 
     def _send(
         self,
@@ -208,6 +213,11 @@ class Client:
         reply = self.act("GET", "/v1/cluster", {"what": "cluster_config"})
         told: dict[str, Any] = read_json(reply.body)
         return told
+
+    @property
+    def auth(self) -> Auth:
+        """Users, their keys, roles, and logging in."""
+        return Auth(self)
 
     def is_ready(self) -> bool:
         """Whether the node is there and ready to serve."""

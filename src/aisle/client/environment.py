@@ -24,6 +24,9 @@ class Keys(NamedTuple):
     token: str = ""
     region: str = "us-east-1"
 
+    def __repr__(self) -> str:
+        return f"<Keys {self.access}>"
+
 
 class Surroundings(NamedTuple):
     """The arguments of a `Client`, as the environment gives them."""
@@ -34,6 +37,9 @@ class Surroundings(NamedTuple):
     ca_file: str
     verify: bool
     client_cert: tuple[str, str] | None
+
+    def __repr__(self) -> str:
+        return f"<Surroundings of {self.endpoint}>"
 
 
 def surroundings(environ: Mapping[str, str], endpoint: str = "") -> Surroundings:

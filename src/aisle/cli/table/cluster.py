@@ -131,6 +131,24 @@ COMMANDS: Final = (
         ("ais log get tgateway-1 node.log", "ais log get cluster logs --all"),
     ),
     Command(
+        ("tls show", "show tls"),
+        "show the certificate of a node",
+        "tls.show",
+        ("ais tls show", "ais tls show pgateway-1 --json"),
+    ),
+    Command(
+        ("tls load-certificate",),
+        "have nodes read their certificates anew",
+        "tls.load",
+        ("ais tls load-certificate", "ais tls load-certificate pgateway-1"),
+    ),
+    Command(
+        ("tls validate-certificates",),
+        "look whether the certificates of all nodes hold and are the same",
+        "tls.validate",
+        ("ais tls validate-certificates",),
+    ),
+    Command(
         ("storage show", "show storage"),
         "show how full the targets are",
         "storage.show",
