@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import SSLError
 
+from aisle.node import selfsigned
+from aisle.node.options import load
 from tests.clients.test_quickstart import blocks, commands
 from tests.clients.tools import MIB, Shell, aws_environment, rclone_environment
 from tests.conftest import empty_and_remove
@@ -201,4 +205,64 @@ def test_the_page_runs_as_written(tmp_path: Path) -> None:
     assert len(script) > 10
     shown = shell.run("bash", "-c", "\n".join(script).replace(":8080", f":{node.port}")).stdout
     assert shown.endswith("['README.md']\nb'hello'\n")
+    assert node.stop() == 0
+
+
+def test_the_seeds_notes_on_https(tmp_path: Path) -> None:
+    """The setting, the restart it needs, and s3cmd with and without its options, as written."""
+    certificates = make(tmp_path / "certificates")
+    node = Node(tmp_path / "data", auth=False, workers=1).start()
+    shell = Shell(tmp_path, {"AIS_ENDPOINT": node.root})
+    shell.file("README.md", b"# Read me")
+    at = (f"--host={node.host}/s3", f"--host-bucket={node.host}/s3/%(bucket)")
+    keys = ("--access_key=FAKEKEY", "--secret_key=FAKESECRET")
+    # HTTPS is s3cmd's default: against HTTP every command must have --no-ssl.
+    assert shell.run("s3cmd", *keys, *at, "--max-retries=0", "ls", check=False).returncode != 0
+    shell.run("s3cmd", *keys, *at, "mb", "s3://mmm", "--no-ssl")
+    told = shell.run("ais", "config", "cluster", "net.http.use_https").stdout.split()
+    assert told == ["PROPERTY", "VALUE", "net.http.use_https", "false"]
+    shutil.copy(certificates.cert, node.data / "server.crt")
+    shutil.copy(certificates.key, node.data / "server.key")
+    shell.run("ais", "config", "cluster", "net.http.use_https=true")
+    shell.run("s3cmd", *keys, *at, "ls", "--no-ssl")  # until it is restarted
+    assert node.stop() == 0
+    node.tls = certificates
+    node.start()
+    s3cmd = ("s3cmd", *keys, *at, "--no-check-certificate")
+    shell.run(*s3cmd, "put", "README.md", "s3://mmm/saved-readme.md")
+    assert "s3://mmm/saved-readme.md" in shell.run(*s3cmd, "ls", "s3://mmm").stdout
+    # The same by its file, as `s3cmd --configure` saves it.
+    lines = ("[default]", "access_key = FAKEKEY", "secret_key = FAKESECRET",
+             f"host_base = {node.host}/s3", f"host_bucket = {node.host}/s3/%(bucket)",
+             "use_https = True", f"ca_certs_file = {certificates.ca}")  # fmt: skip
+    shell.file("saved.cfg", "\n".join(lines).encode())
+    shell.run("s3cmd", "-c", "saved.cfg", "get", "s3://mmm/saved-readme.md", "copied-readme.md")
+    assert (shell.home / "copied-readme.md").read_bytes() == b"# Read me"
+    shell.environment |= {"AIS_ENDPOINT": node.root, "AIS_SKIP_VERIFY_CRT": "true"}
+    assert "net.http.use_https" in shell.run("ais", "config", "cluster", "net.http").stdout
+    assert node.stop() == 0
+
+
+def test_a_certificate_that_the_node_has_made_is_used_as_its_banner_says(tmp_path: Path) -> None:
+    node = Node(tmp_path / "data", auth=False, workers=1, options=("--tls-self-signed",))
+    file = node.data / "tls" / "self.crt"
+    # Made before, so that this node's own clients have what to trust.
+    node.data.mkdir(mode=0o700)
+    selfsigned.keep(load(["--data", str(node.data)], {}))
+    node.tls = Certificates(ca=file, cert=file, key=file.with_suffix(".key"))
+    node.start()
+    shell = Shell(tmp_path, {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"})
+    shell.file("README.md", b"# Read me")
+    deadline = time.monotonic() + 20
+    while "Trusting anybody" not in node.log_tail():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    banner = node.log_tail()
+    tried = [line.strip() for line in banner.splitlines() if str(file) in line]
+    assert len(tried) == 5  # where it is, ais, aws, s3cmd, curl
+    for line in tried[1:]:
+        shell.run("bash", "-c", line)
+    assert shell.run(
+        "aws", "--no-verify-ssl", "--endpoint-url", node.root, "s3", "ls", "s3://demo"
+    ).stdout.endswith("README.md\n")
     assert node.stop() == 0

@@ -167,7 +167,7 @@ s3://abc/aisnode (object):
    SSE:       none
    Policy:    none
    CORS:      none
-   ACL:       none
+   ACL:       root: FULL_CONTROL
    x-amz-meta-s3cmd-attrs: <any>""",
     )
 

@@ -18,13 +18,6 @@ from tests.harness import BIN, Node, free_port
 from tests.servers.postgres import Postgres
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres().start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
 def engines(postgres: Postgres, tmp_path: Path) -> Engines:
     """A fresh store: a database, and a directory that all gateways mount."""

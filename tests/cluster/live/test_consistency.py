@@ -259,6 +259,46 @@ def test_a_setting_of_the_cluster_is_in_force_everywhere_within_a_second(site: S
         site.gateways[0].send("PUT", f"/v1/cluster/set-config?features={original}")
 
 
+def test_a_policy_is_in_force_everywhere_within_a_second(site: Site, bucket: str) -> None:
+    """A denial no less than what it is lifted by."""
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
+                 "Resource": f"arn:aws:s3:::{bucket}/*"}  # fmt: skip
+    policy = json.dumps({"Statement": [statement]}).encode()
+    for turn in range(4):
+        changer = site.gateways[turn % 3]
+        if turn % 2:
+            assert changer.send("DELETE", f"/{bucket}?policy").status == 204
+        else:
+            for gateway in site.gateways:  # all know it well
+                assert gateway.send("PUT", f"/{bucket}/k", body=b"x").status == 200
+            assert changer.send("PUT", f"/{bucket}?policy", body=policy).status == 204
+        time.sleep(FOLLOW_SECONDS)
+        for gateway in site.gateways:
+            status = gateway.send("PUT", f"/{bucket}/k", body=b"x").status
+            assert status == (200 if turn % 2 else 403), gateway.name
+
+
+def test_a_key_that_is_switched_off_is_so_everywhere_within_a_second(site: Site) -> None:
+    user, key, secret = (
+        fresh(),
+        f"KEY{uuid.uuid4().hex[:17].upper()}",
+        "comes-and-goes-comes-and-goes",
+    )
+    first = site.gateways[0]
+    body = json.dumps({"id": user, "roles": []}).encode()
+    assert first.send("POST", "/v1/users", body=body).status == 200
+    body = json.dumps({"access_key": key, "secret_key": secret}).encode()
+    assert first.send("POST", f"/v1/users/{user}/keys", body=body).status == 200
+    for turn in range(4):
+        for gateway in site.gateways:
+            status = gateway.send("GET", "/", access_key=key, secret_key=secret).status
+            assert status == (403 if turn % 2 else 200), gateway.name
+        body = json.dumps({"active": bool(turn % 2)}).encode()
+        changed = site.gateways[turn % 3].send("PUT", f"/v1/users/{user}/keys/{key}", body=body)
+        assert changed.status == 200, changed.body
+        time.sleep(FOLLOW_SECONDS)
+
+
 def _bit_of_root_api(site: Site) -> int:
     """The bit of the feature S3-API-via-Root."""
     gateway = site.gateways[0]

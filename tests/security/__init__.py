@@ -1,0 +1,1 @@
+"""Known mistakes of object stores, each held by a test: `rows` says which, and by which one."""
