@@ -1,6 +1,6 @@
 # Everything a developer or CI runs. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench docs clean
+.PHONY: help setup run test check bench fuzz docs clean
 SHELL := /bin/bash
 
 export NO_MKDOCS_2_WARNING := 1
@@ -48,6 +48,10 @@ bench: setup ## measure (ARGS passes on to python -m bench)
 	scripts/apt wrk curl
 	scripts/services
 	$(BIN)/python -m bench $(ARGS)
+
+fuzz: setup ## feed one reader hostile bytes, guided by coverage (TARGET=xml SECONDS=600)
+	$(INSTALL) -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(or $(TARGET),signature) $(or $(SECONDS),60)
 
 docs: setup ## write the generated pages and build the site into ./site
 	$(BIN)/python scripts/reference.py

@@ -106,12 +106,12 @@ def native(server: Server, plan: Plan) -> Generator[Sample]:
             return load.shuffled(signed)
 
         yield _wrk(server, plan, "GET 4 KiB", "GET", keys)[0]
-        yield _played(server, plan, NATIVE_GET, "op", "GET", targets("GET", keys), 32)[0]
+        yield replay(server, plan, NATIVE_GET, "op", "GET", targets("GET", keys), 32)[0]
         new = load.shuffled(f"new/{name_of(n)}" for n in range(_enough(plan)))
         yield _wrk(server, plan, "PUT 4 KiB", "PUT", new, body=_SMALL, once=True)[0]
         new = [f"native/{name_of(n)}" for n in range(_enough(plan))]
         played = targets("PUT", new)
-        yield _played(server, plan, NATIVE_PUT, "op", "PUT", played, 32, _SMALL, True)[0]
+        yield replay(server, plan, NATIVE_PUT, "op", "PUT", played, 32, _SMALL, True)[0]
 
 
 def listing(server: Server, plan: Plan) -> Generator[Sample]:
@@ -255,10 +255,10 @@ def _wrk(
     targets = [signer.target(method, _BUCKET, key) for key in keys]
     if not once:
         targets = load.shuffled(targets)
-    return _played(server, plan, operation, "op", method, targets, connections, body, once)
+    return replay(server, plan, operation, "op", method, targets, connections, body, once)
 
 
-def _played(
+def replay(
     server: Server, plan: Plan, operation: str, unit: str, method: str, targets: list[str],
     connections: int, body: int = 0, once: bool = False,
 ) -> tuple[Sample, load.Run]:  # fmt: skip
@@ -311,7 +311,7 @@ def _pages(server: Server, plan: Plan, bucket: str, layout: Layout, delimiter: s
         targets.append(signer.target("GET", bucket, "", query))
     page = load.must(server, "GET", targets[0])
     entries = page.count(b"<CommonPrefixes>" if delimiter else b"<Contents>")
-    sample, _ = _played(server, plan, operation, "page", "GET", targets, _PAGE_CONNECTIONS)
+    sample, _ = replay(server, plan, operation, "page", "GET", targets, _PAGE_CONNECTIONS)
     sample.note = f"{entries:,} entries a page, {layout.keys:,} keys"
     return sample
 

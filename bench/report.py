@@ -29,6 +29,7 @@ from bench.measures import (
     SLOW,
     Sample,
 )
+from bench.policy import ALLOWED, DECIDE, OPEN
 from bench.scale import Row
 
 PEER: Final = "rclone"
@@ -115,6 +116,11 @@ def _growth(percentile: str) -> Value:
     return value
 
 
+def _cost_of_rules(results: Results) -> float | None:
+    ruled, free = results.find(ALLOWED, PRODUCT), results.find(OPEN, PRODUCT)
+    return (ruled.cpu - free.cpu) * 1e6 if ruled and free else None
+
+
 def _worker_memory(results: Results) -> float | None:
     ours = results.find(SLOW, PRODUCT)
     return ours.peak_process if ours else None
@@ -141,6 +147,7 @@ TARGETS: Final = (
     Target("one 64 MiB GET stream, CPU s/GiB", _cpu(ONE_STREAM), 1.3, upper=True),
     Target("GET latency p50, many keys / few keys", _growth("p50"), 1.2, upper=True),
     Target("GET latency p99, many keys / few keys", _growth("p99"), 1.2, upper=True),
+    Target("signature and 20 statements, CPU us more a GET", _cost_of_rules, 60, upper=True),
     Target("MiB in the largest worker, slow clients", _worker_memory, 200, upper=True),
 )
 
@@ -156,6 +163,7 @@ QUOTED: Final = (
 
 ORDER: Final = (
     *("GET 4 KiB", NATIVE_GET, "PUT 4 KiB", NATIVE_PUT, "DELETE 4 KiB"),
+    *(OPEN, ALLOWED, DECIDE),
     *(FEW, MANY, PAGE, PAGE_DELIMITER),
     *("GET 1 MiB", "PUT 1 MiB", "GET 64 MiB", ONE_STREAM, "PUT 64 MiB", MULTIPART, SLOW),
 )

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from aisle.api.iam import operations as iam
 from aisle.api.native import operations as native
 from aisle.api.native.openapi import summary, url_of
 from aisle.api.s3 import dialect
@@ -56,6 +57,16 @@ This page is written by `make docs` from the table that the server routes by. It
 operation of Amazon's S3 API (as botocore's model lists them), those of directory buckets and
 object lambdas apart. What is not served answers `501 NotImplemented` in XML and changes nothing.
 How the served ones behave is told in [The S3 API](../s3.md).
+"""
+
+
+IAM = """\
+# IAM and STS operations
+
+This page is written by `make docs` from the table that the server routes by. It has every operation
+of Amazon's IAM and STS APIs, as botocore's models list them. What is not served answers
+`501 NotImplemented`; a parameter that is not listed is refused with `ValidationError`. How the
+served ones behave is told in [IAM and STS](../iam.md).
 """
 
 
@@ -107,6 +118,23 @@ def render_operations() -> str:
     rows.sort(key=lambda row: (row[3] == "", row[0]))
     listed = table(("Operation", "Method", "Target", "Served"), rows)
     return f"{OPERATIONS}\n{listed}"
+
+
+def render_iam() -> str:
+    """The page of IAM and STS operations."""
+    rows = [
+        (
+            code(row.name),
+            row.service.upper(),
+            "yes" if row.served else "",
+            ", ".join(code(name) for name in sorted(row.needs)),
+            ", ".join(code(name) for name in sorted(row.takes - row.needs)),
+        )
+        for row in iam.OPERATIONS.values()
+    ]
+    rows.sort(key=lambda row: (row[2] == "", row[1], row[0]))
+    head = ("Operation", "Service", "Served", "Needs", "May have")
+    return f"{IAM}\n{table(head, rows)}"
 
 
 def render_native() -> str:
@@ -222,6 +250,7 @@ PAGES = {
     "native-operations.md": render_native,
     "settings.md": render_settings,
     "s3-operations.md": render_operations,
+    "iam-operations.md": render_iam,
     "commands.md": render_commands,
 }
 

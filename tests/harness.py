@@ -226,21 +226,24 @@ class Endpoint:
     def client(
         self,
         *,
+        service: str = "s3",
         endpoint: str | None = None,
         access_key: str = ACCESS_KEY,
         secret_key: str = SECRET_KEY,
+        token: str = "",
         region: str = REGION,
         **config: Any,
     ) -> Any:
-        """A boto3 S3 client with default settings but for `config`; errors are not retried."""
+        """A boto3 client with default settings but for `config`; errors are not retried."""
         client = boto3.client(
-            "s3",
+            service,
             endpoint_url=endpoint or self.endpoint,
             verify=str(self.tls.ca) if self.tls else None,
             region_name=region,
             aws_access_key_id=access_key,
             aws_secret_access_key=secret_key,
-            config=Config(retries={"max_attempts": 1}, max_pool_connections=32, **config),
+            aws_session_token=token or None,
+            config=Config(**{"retries": {"max_attempts": 1}, "max_pool_connections": 32} | config),
         )
         self._clients.append(client)
         return client

@@ -26,9 +26,12 @@ LAYERS = {
     "aisle.jobs": "jobs",
     "aisle.api": "api",
     "aisle.api.base": "api.base",
+    "aisle.api.access": "api.base",
+    "aisle.api.conditions": "api.base",
+    "aisle.api.limits": "api.base",
     "aisle.api.s3": "api.s3",
     "aisle.api.native": "api.native",
-    "aisle.api.authn": "api.authn",
+    "aisle.api.iam": "api.iam",
     "aisle.web": "web",
     "aisle.app": "app",
     "aisle.node": "node",
@@ -38,7 +41,7 @@ LAYERS = {
 PORTS = {"store.base", "backend.base"}
 BELOW_JOBS = {"core", "auth", "namespace"} | PORTS
 BELOW_DIALECTS = BELOW_JOBS | {"jobs", "api.base"}
-DIALECTS = {"api.s3", "api.native", "api.authn", "web"}
+DIALECTS = {"api.s3", "api.native", "api.iam", "web"}
 MAY_IMPORT: dict[str, set[str]] = {
     "root": set(),
     "core": set(),
