@@ -190,6 +190,15 @@ class Ceph:
                 self.resume_osd(number)
         self._wait("every OSD is up again", lambda: self.osds_up() == set(range(OSDS)))
 
+    def await_clean(self) -> None:
+        """Return when every placement group is as it should be, so that writes need no monitor."""
+        self._wait("every placement group is clean", self._is_clean)
+
+    def _is_clean(self) -> bool:
+        summary = json.loads(self.command("pg stat"))["pg_summary"]
+        states = {state["name"]: state["num"] for state in summary["num_pg_by_state"]}
+        return states == {"active+clean": summary["num_pgs"]}
+
     def cpu_seconds(self) -> float:
         """What the OSDs have used so far."""
         ticks = 0

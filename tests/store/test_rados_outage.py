@@ -133,7 +133,9 @@ def test_what_too_few_osds_hold_is_unavailable_in_time_and_comes_back_by_itself(
 
 def test_without_a_monitor_data_go_on_and_statistics_do_not(ceph: Ceph, run: Run) -> None:
     async def attempt() -> None:
+        await asyncio.to_thread(ceph.await_clean)
         blobs = await connect(shared_pool(), uuid.uuid4().hex, timeout=2)
+        await blobs.delete(await put(blobs, some_bytes(3 * MIB)))
         ceph.pause_monitor()
         blob = await put(blobs, some_bytes(3 * MIB))
         assert await take(blobs, blob, 0, 3 * MIB) == some_bytes(3 * MIB)
