@@ -92,7 +92,8 @@ def test_an_append_that_fails_leaves_the_archive_as_it_was() -> None:
     async def check() -> None:
         store = memory_store()
         bucket = await make_bucket(store)
-        await put(store, bucket, b"a.tgz", archive_of("a.tgz", FILES))
+        before = archive_of("a.tgz", FILES)  # once: a gzip's head tells the second it was made in
+        await put(store, bucket, b"a.tgz", before)
 
         async def failing() -> AsyncIterator[NewMember]:
             yield NewMember("x", 1, 0, _one(b"1"))
@@ -105,7 +106,7 @@ def test_an_append_that_fails_leaves_the_archive_as_it_was() -> None:
             for mode in (Mode.APPEND, Mode.PUT):
                 with pytest.raises(WriteConflict, match=text):
                     await making.make(store, bucket, b"a.tgz", members, mode=mode)
-        assert await get(store, bucket, b"a.tgz") == archive_of("a.tgz", FILES)
+        assert await get(store, bucket, b"a.tgz") == before
         with pytest.raises(ObjectNotFound):
             await make(store, bucket, "absent.tar", {}, Mode.APPEND)
         with pytest.raises(ObjectNotFound):
