@@ -33,6 +33,7 @@ run: $(VENV)/.runtime ## start a node on http://localhost:8080, data under ./.ai
 test: setup ## install what the tests need, then run all checks and tests (ARGS="-k upload")
 	scripts/apt wrk curl zsh fish
 	scripts/services
+	scripts/emulators
 	scripts/deploy-tools
 	$(MAKE) --no-print-directory check
 	$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),scripts/suites)
@@ -47,6 +48,7 @@ check: setup ## format, lint, types, layers, documentation: seconds, run it ofte
 bench: setup ## measure (ARGS passes on to python -m bench)
 	scripts/apt wrk curl
 	scripts/services
+	scripts/emulators
 	$(BIN)/python -m bench $(ARGS)
 
 fuzz: setup ## feed one reader hostile bytes, guided by coverage (TARGET=xml SECONDS=600)

@@ -40,6 +40,16 @@ SECRET_KEY = "root/Secret+Key/with=signs/0123456789abc"
 REGION = "us-east-1"
 BIN = Path(sys.executable).parent
 START_SECONDS = 30.0
+# What a node would take from the environment of whoever runs the tests.
+FOREIGN = ("AISLE_", "AIS_", "AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_")
+# Nor does it find files of theirs, or look for a cloud around it.
+NOWHERE = {
+    "AWS_CONFIG_FILE": "/nonexistent/config",
+    "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent/credentials",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "CLOUDSDK_CONFIG": "/nonexistent",
+    "NO_GCE_CHECK": "true",
+}
 STOP_SECONDS = 20.0
 
 
@@ -324,8 +334,10 @@ class Node(Endpoint):
             *options,
         ]  # fmt: skip
         self._environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("AISLE_")
-        }
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(FOREIGN) and name != "S3_ENDPOINT"
+        } | NOWHERE
         if auth:
             self._environment["AISLE_ROOT_ACCESS_KEY"] = ACCESS_KEY
             self._environment["AISLE_ROOT_SECRET_KEY"] = SECRET_KEY

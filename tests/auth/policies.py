@@ -4,11 +4,11 @@ import hashlib
 import json
 from typing import Any
 
-from aisle.auth import permissions as bit
 from aisle.auth.access import Action, BucketAccess, Decision, ObjectAccess, decide
 from aisle.auth.acl import ALL_USERS, Grant
 from aisle.auth.policy.document import Policy, parse_bucket_policy, parse_identity_policy
 from aisle.auth.principal import Principal
+from aisle.core import permissions as bit
 
 BUCKET = "photos"
 ARN = f"arn:aws:s3:::{BUCKET}"

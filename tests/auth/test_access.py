@@ -2,10 +2,11 @@
 
 import pytest
 
-from aisle.auth import permissions as bit
-from aisle.auth.access import ACCESS_ALL, Decision, PublicAccessBlock, decide
+from aisle.auth.access import Decision, PublicAccessBlock, decide
 from aisle.auth.acl import ALL_USERS, Grant
 from aisle.auth.principal import ANONYMOUS, Principal
+from aisle.core import permissions as bit
+from aisle.core.permissions import ACCESS_ALL
 from tests.auth.policies import (
     ALICE,
     ARN,

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from aisle.auth import permissions as bit
 from aisle.auth.access import Decision, ObjectAccess, PublicAccessBlock
 from aisle.auth.acl import ALL_USERS, AUTHENTICATED_USERS, LOG_DELIVERY, Grant
 from aisle.auth.principal import ANONYMOUS, Principal
+from aisle.core import permissions as bit
 from tests.auth.policies import (
     ALICE,
     ARN,

@@ -66,6 +66,21 @@ def test_a_reset_counts_from_zero_for_everybody() -> None:
     assert counters.read()["get.n"] == 1
 
 
+def test_what_a_node_does_by_itself_is_counted_over_all_workers() -> None:
+    counters = Counters()
+    counters.add("lru.evict", 3, 300)
+    in_a_child(lambda: counters.add("lru.evict", 1, 50))
+    counters.add("get.cold", 1, 7)
+    found = counters.read()
+    assert (found["lru.evict.n"], found["lru.evict.size"]) == (4, 350)
+    assert (found["get.cold.n"], found["get.cold.size"]) == (1, 7)
+    assert set(found) == set(kinds())
+    counters.reset(errors_only=True)
+    assert counters.read() == found
+    counters.reset()
+    assert not any(counters.read().values())
+
+
 def test_an_order_is_new_once_for_all_workers() -> None:
     counters = Counters()
     in_a_child(lambda: counters.is_new("reset-stats", 1))

@@ -81,7 +81,7 @@ def test_every_section_of_aistore_is_there() -> None:
     assert {name: defaults[name] for name in SECTIONS} == SECTIONS
     props = settings.nest(settings.bucket_defaults({}))
     assert props["extra"]["aws"]["multipart_size"] == "0"
-    assert set(props["extra"]) == {"aws", "gcp", "oci", "custom"}
+    assert set(props["extra"]) == {"aws", "gcp", "http", "oci", "custom"}
 
 
 def test_a_restart_is_asked_for_where_aistore_asks() -> None:
@@ -129,6 +129,8 @@ def test_a_section_unknown_to_the_scope_is_refused(prefix: str) -> None:
         ("features", "none", 0),
         ("features", "Streaming-Cold-GET", 1 << 12),
         ("extra.aws.multipart_size", "-1", "-1"),
+        ("extra.aws.multipart_size", "0", "0"),
+        ("extra.aws.multipart_size", "5MiB", "5MiB"),
         ("chunks.flags", "3", 3),
     ],
 )
@@ -157,6 +159,8 @@ def test_text_and_json_become_canonical(name: str, raw: object, value: settings.
         ("features", "No-Such", "there is no feature 'No-Such'"),
         ("features", [1], "expected feature names"),
         ("chunks.chunk_size", "-1", "expected a size"),
+        ("extra.aws.multipart_size", "4MiB", "expected 5MiB to 5GiB"),
+        ("extra.aws.multipart_size", "6GiB", "expected 5MiB to 5GiB"),
         ("mirror.copies", "9" * 5000, "expected a whole number"),
         ("extra.custom", "\ud800", "control characters"),
         ("net.http.use_https", "true", "bucket props has no setting"),

@@ -130,7 +130,7 @@ def test_a_slow_reader_is_not_sent_the_whole_blob(server: s3.S3Server, run: Run)
             # What sockets hold on the way, and the read buffer.
             assert passed - before < 32 * MIB
             assert body._response is not None
-            assert sum(map(len, body._response.content._buffer)) < MIB
+            assert sum(map(len, body._response._response.content._buffer)) < MIB
             body.close()
             await engine.close()
 

@@ -8,10 +8,11 @@ import random
 import pytest
 
 from aisle.core.errors import ConfigError, StoreUnavailable
+from aisle.outgoing.s3 import read_error
 from aisle.store.s3.memory import PartMemory, Share
 from aisle.store.s3.url import parse_location
 from aisle.store.s3.writer import MAX_PART, MAX_PARTS, PART, part_size
-from aisle.store.s3.xml import error_code, parse
+from aisle.store.s3.xml import parse
 from tests.store.conftest import Run
 
 MIB = 1 << 20
@@ -156,10 +157,12 @@ def test_a_url_that_names_none_is_refused_without_its_secrets(url: str, words: s
 def test_replies_that_cannot_be_read_are_a_store_that_is_unavailable(document: bytes) -> None:
     with pytest.raises(StoreUnavailable):
         parse(document)
-    assert error_code(document) == ""
+    assert read_error(document).code == ""
 
 
 def test_the_code_of_an_error_is_a_word() -> None:
-    assert error_code(b"<Error><Code>NoSuchKey</Code></Error>") == "NoSuchKey"
-    assert error_code(b"<Error><Code>a b</Code></Error>") == ""
-    assert error_code(b"<ListBucketResult><Error><Code>x</Code></Error></ListBucketResult>") == ""
+    assert read_error(b"<Error><Code>NoSuchKey</Code></Error>").code == "NoSuchKey"
+    assert read_error(b"<Error><Code>a b</Code></Error>").code == ""
+    assert (
+        read_error(b"<ListBucketResult><Error><Code>x</Code></Error></ListBucketResult>").code == ""
+    )

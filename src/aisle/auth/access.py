@@ -20,14 +20,13 @@ from enum import Enum, auto
 from typing import Final, NamedTuple, Protocol
 
 from aisle.auth.acl import IN_BUCKET, IN_OBJECT, PUBLIC_GROUPS, Grant, allows
-from aisle.auth.permissions import HEAD_BUCKET, PATCH, SET_BUCKET_ACL
 from aisle.auth.policy.actions import KINDS, Kind
 from aisle.auth.policy.document import Policy
 from aisle.auth.policy.evaluate import Question
 from aisle.auth.policy.public import is_public
 from aisle.auth.principal import BucketId, Principal
+from aisle.core.permissions import ACCESS_ALL, HEAD_BUCKET, PATCH, SET_BUCKET_ACL
 
-ACCESS_ALL: Final = (1 << 64) - 1
 # The account of the administrator, and the ownership with which there are no ACLs.
 ROOT_ACCOUNT: Final = "000000000000"
 ENFORCED: Final = "BucketOwnerEnforced"

@@ -31,10 +31,17 @@ FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "lst": ("ListObjects", "ListObjectsV2", "list"),
     "other": (),
 }  # fmt: skip
+# What nodes do by themselves: so often, and so many bytes.
+EVENTS: Final[Mapping[str, str]] = {
+    "get.cold": "objects fetched from remote buckets",
+    "lru.evict": "objects evicted to make room",
+}
 _FIELDS: Final = ("n", "size", "ns.total", "err")
 # The families whose bytes tell something.
 _SIZED: Final = frozenset({"get", "put", "append"})
-_WIDTH: Final = len(FAMILIES) * len(_FIELDS)
+_OF_FAMILIES: Final = len(FAMILIES) * len(_FIELDS)
+_EVENTS: Final = {name: _OF_FAMILIES + 2 * number for number, name in enumerate(EVENTS)}
+_WIDTH: Final = _OF_FAMILIES + 2 * len(EVENTS)
 _OFFSETS: Final = {
     operation: number * len(_FIELDS)
     for number, operations in enumerate(FAMILIES.values())
@@ -87,6 +94,12 @@ class Counters:
         elif status != 404:
             cells[cell + 3] += 1
 
+    def add(self, event: str, count: int, size: int) -> None:
+        """Count what the node has done by itself, `count` times, to `size` bytes."""
+        cell = self._slot + _EVENTS[event]
+        self._cells[cell] += count
+        self._cells[cell + 1] += size
+
     def read(self) -> dict[str, int]:
         """Every counter of the node by AIStore's name; times are in nanoseconds."""
         sums = self._sums()
@@ -101,6 +114,10 @@ class Counters:
                 found[f"{family}.size"] = size
             found[f"{family}.ns.total"] = spent
             found[f"err.{family}.n"] = errors
+        for event, cell in _EVENTS.items():
+            for i, name in enumerate(("n", "size")):
+                value = sums[cell + i] - self._cells[_BASE + cell + i]
+                found[f"{event}.{name}"] = max(0, value)
         return found
 
     def uptime(self) -> int:
@@ -110,7 +127,8 @@ class Counters:
     def reset(self, *, errors_only: bool = False) -> None:
         """Begin to count at zero again, for every worker of the node."""
         for cell, value in enumerate(self._sums()):
-            if not errors_only or cell % len(_FIELDS) == _FIELDS.index("err"):
+            is_error = cell < _OF_FAMILIES and cell % len(_FIELDS) == _FIELDS.index("err")
+            if is_error or not errors_only:
                 self._cells[_BASE + cell] = value
 
     def is_new(self, order: str, count: int) -> bool:
@@ -134,4 +152,6 @@ def kinds() -> dict[str, str]:
             found[f"{family}.size"] = "size"
         found[f"{family}.ns.total"] = "total"
         found[f"err.{family}.n"] = "counter"
+    for event in EVENTS:
+        found[f"{event}.n"], found[f"{event}.size"] = "counter", "size"
     return found

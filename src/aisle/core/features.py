@@ -58,12 +58,21 @@ _NAMED: Final = (
     ("Load-Balance-GET", "read from any copy of a mirrored object"),
     ("Count-Object-NotFound-Stats*", "count requests for absent objects as errors"),
     ("Enable-Go-Runtime-Metrics", "export metrics of the Go runtime"),
-    ("Dload-Allow-Private-Egress", "let downloads reach private addresses"),
+    ("Dload-Allow-Private-Egress", "let HTTP origins lead to private addresses"),
     ("S3-Redirect-Rebuild", "rebuild redirect addresses for S3 clients"),
 )
 # This server never redirects, keeps uploads over restarts and syncs unless `--durability` is
 # relaxed, so most flags have nothing to switch here.
-_EFFECTIVE: Final = frozenset({"S3-API-via-Root"})
+_EFFECTIVE: Final = frozenset(
+    {
+        "S3-API-via-Root",
+        "Disable-Cold-GET",
+        "Streaming-Cold-GET",
+        "Dload-Allow-Private-Egress",
+        "S3-Use-Path-Style",
+        "S3-ListObjectVersions",
+    }
+)
 
 FEATURES: Final = tuple(
     Feature(

@@ -28,20 +28,36 @@ class BucketName(NamedTuple):
     namespace: str = ""
 
     def __str__(self) -> str:
-        space = f"#{self.namespace}/" if self.namespace else ""
+        mark = "" if self.namespace.startswith("@") else "#"
+        space = f"{mark}{self.namespace}/" if self.namespace else ""
         return f"{self.provider}://{space}{self.name}"
+
+
+def parse_bucket_name(text: str) -> BucketName:
+    """A bucket from `str(BucketName)`, such as `aws://name` or `ais://@cluster#space/name`, with
+    its provider as AIStore calls it. Raises `InvalidArgument`."""
+    provider, separator, rest = text.partition("://")
+    namespace, slash, name = rest.rpartition("/")
+    if not (separator and provider and name) or (slash and namespace[:1] not in ("#", "@")):
+        raise InvalidArgument(f'"{text}" is not the name of a bucket', name="bucket", value=text)
+    return BucketName(name, provider, namespace.removeprefix("#"))
 
 
 def check_s3_bucket_name(name: str) -> None:
     """Raise `InvalidName` unless `name` obeys the rules for S3 general purpose buckets."""
-    if (
+    if not is_s3_bucket_name(name):
+        raise InvalidName("the bucket name is not valid", name=name)
+
+
+def is_s3_bucket_name(name: str) -> bool:
+    """Whether `name` obeys those rules."""
+    return not (
         _S3_NAME.fullmatch(name) is None
         or ".." in name
         or name.startswith(_RESERVED_PREFIXES)
         or name.endswith(_RESERVED_SUFFIXES)
         or _is_ipv4(name)
-    ):
-        raise InvalidName("the bucket name is not valid", name=name)
+    )
 
 
 def check_native_bucket_name(name: str) -> None:

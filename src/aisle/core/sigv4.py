@@ -150,17 +150,18 @@ def sign(
     session_token: str = "",
     region: str = "us-east-1",
     time: float,
+    host: str = "",
 ) -> dict[str, str]:
     """The headers to send with a request: those given, `host`, the `x-amz-*` ones, Authorization.
 
     `url` is absolute and percent-encoded, as it will be sent; `payload_hash` the SHA-256 of the
-    body in hex or `UNSIGNED-PAYLOAD`; `time` in seconds. Every header given is signed, so give
-    only those that no hop will change.
+    body in hex or `UNSIGNED-PAYLOAD`; `time` in seconds; `host` the value of Host, that of `url`
+    unless given. Every header given is signed, so give only those that no hop will change.
     """
     target = urlsplit(url)
     timestamp = clock.strftime("%Y%m%dT%H%M%SZ", clock.gmtime(time))
     result = {name.lower(): value for name, value in headers.items()}
-    result["host"] = target.netloc.rpartition("@")[2]
+    result["host"] = host or target.netloc.rpartition("@")[2]
     result["x-amz-content-sha256"] = payload_hash
     result["x-amz-date"] = timestamp
     if session_token:

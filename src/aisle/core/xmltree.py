@@ -7,8 +7,8 @@ means, and how long it may be, is its reader's affair.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
 from xml.parsers import expat
 
 MAX_DEPTH: Final = 16
@@ -65,6 +65,64 @@ def parse_tree(document: bytes) -> Element:
     def text(data: str) -> None:
         stack[-1].text += data
 
+    _parse(document, start, end, text)
+    return top.children[0]
+
+
+class Records(NamedTuple):
+    """A document whose root has values, and records of values, and nothing that matters below."""
+
+    name: str
+    values: dict[str, str]
+    records: list[tuple[str, dict[str, str]]]
+
+
+def parse_records(document: bytes) -> Records:
+    """A document of many records, such as a listing's page, without a tree. Raises `XmlError`."""
+    names: list[str] = []
+    values: dict[str, str] = {}
+    records: list[tuple[str, dict[str, str]]] = []
+    record: dict[str, str] = {}
+    pieces = ""
+
+    def start(name: str, _attributes: dict[str, str]) -> None:
+        nonlocal pieces
+        if len(names) >= MAX_DEPTH:
+            raise XmlError("the document is nested too deeply")
+        names.append(name)
+        pieces = ""
+
+    def end(name: str) -> None:
+        nonlocal pieces, record
+        if ":" in name:
+            name = name.rpartition(":")[2]
+        depth = len(names)
+        names.pop()
+        if depth == 3:
+            record[name] = pieces
+        elif depth == 2 and record:
+            records.append((name, record))
+            record = {}
+        elif depth == 2:
+            values[name] = pieces
+        elif depth == 1:
+            names.append(name)  # the root's, for whoever asks
+        pieces = ""
+
+    def text(data: str) -> None:
+        nonlocal pieces
+        pieces += data
+
+    _parse(document, start, end, text)
+    return Records(names[0], values, records)
+
+
+def _parse(
+    document: bytes,
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None],
+    text: Callable[[str], None],
+) -> None:
     def refuse(*_: object) -> None:
         raise XmlError("a document type is not allowed")
 
@@ -81,4 +139,3 @@ def parse_tree(document: bytes) -> Element:
         raise
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise XmlError(f"the document is not well-formed: {error}") from None
-    return top.children[0]

@@ -58,13 +58,13 @@ _NET: Final = (
 
 _STORAGE: Final = (
     Setting("space.cleanupwm", "int", 65, "Percent used from which garbage is removed.",
-            CLUSTER, high=100),
+            CLUSTER, True, high=100),
     Setting("space.lowwm", "int", 75, "Percent used down to which eviction goes.",
-            CLUSTER, high=100),
+            CLUSTER, True, high=100),
     Setting("space.highwm", "int", 90, "Percent used from which eviction begins.",
-            CLUSTER, high=100),
+            CLUSTER, True, high=100),
     Setting("space.out_of_space", "int", 95, "Percent used from which writes are refused.",
-            CLUSTER, high=100),
+            CLUSTER, True, high=100),
     Setting("space.batch_size", "int", 32768, "Entries that one round of clean-up looks at.",
             CLUSTER),
     Setting("space.dont_cleanup_time", "duration", "30m", "Age below which nothing is cleaned up.",

@@ -10,7 +10,6 @@ Scope = Literal["cluster", "bucket"]
 Value = bool | int | str
 
 NO_EFFECT: Final = "Kept and returned; has no effect yet."
-ACCESS_ALL: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,19 @@ was expected.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from aisle.core import features
-from aisle.core.settings.row import ACCESS_ALL, Scope, Setting, Value
+from aisle.core.permissions import ACCESS_ALL
+from aisle.core.settings.row import Scope, Setting, Value
 from aisle.core.units import parse_bool, parse_duration, parse_size
 
 _METHODS: Final = ("GET", "HEAD", "PUT", "POST", "DELETE")
+REMOTE_OPERATIONS: Final = ("GET", "HEAD", "PUT", "DELETE", "LIST")
 _MOST: Final = (1 << 31) - 1
+_MIB: Final = 1 << 20
+_GIB: Final = 1 << 30
 
 
 def parse(row: Setting, raw: object, scope: Scope) -> Value:
@@ -62,14 +67,14 @@ def size_of(value: Value) -> int:
     return parse_size(value)
 
 
-def per_operation(text: str) -> dict[str, int]:
+def per_operation(text: str, methods: Sequence[str] = _METHODS) -> dict[str, int]:
     """Numbers by HTTP method, from text such as `get:1000,put:500`. Raises `ValueError`."""
     found: dict[str, int] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, _, number = item.partition(":")
         method = name.strip().upper()
-        if method not in _METHODS or method in found:
-            raise ValueError(f"expected METHOD:NUMBER for any of {', '.join(_METHODS)}, each once")
+        if method not in methods or method in found:
+            raise ValueError(f"expected METHOD:NUMBER for any of {', '.join(methods)}, each once")
         found[method] = _int(number, 0, _MOST)
     return found
 
@@ -115,10 +120,13 @@ def _text(row: Setting, raw: object) -> str:
         shown = ", ".join(choice or '""' for choice in row.choices)
         raise ValueError(f"expected one of {shown}")
     if row.kind == "size":
-        if not (value == "-1" and row.low == -1):
-            parse_size(value)
+        size = -1 if value == "-1" and row.low == -1 else parse_size(value)
+        if row.name == "extra.aws.multipart_size" and size > 0 and not 5 * _MIB <= size <= 5 * _GIB:
+            raise ValueError("expected 5MiB to 5GiB as S3 takes them, or 0, or -1")
     elif row.kind == "duration":
         parse_duration(value)
+    elif row.name == "rate_limit.backend.per_op_max_tokens":
+        per_operation(value, REMOTE_OPERATIONS)
     elif row.name.endswith(".per_op_max_tokens"):
         per_operation(value)
     else:

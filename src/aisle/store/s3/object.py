@@ -15,9 +15,9 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-import aiohttp
-
 from aisle.core.errors import BlobMissing, StoreError, StoreUnavailable
+from aisle.outgoing.request import TransportError
+from aisle.outgoing.stream import Stream
 from aisle.store.s3.client import ATTEMPTS, S3Client, S3Refusal
 
 ID_SIZE: Final = 16
@@ -138,7 +138,7 @@ class S3Body:
         self._key = key
         self._position = offset
         self._end = offset + length
-        self._response: aiohttp.ClientResponse | None = None
+        self._response: Stream | None = None
         self._whole = whole
         self._closed = False
 
@@ -152,10 +152,10 @@ class S3Body:
         total = _TOTAL.fullmatch(response.headers.get("Content-Range", ""))
         behind = 0 if self._whole else owner_size(response.headers)
         if total is None or int(total[1]) - behind < self._end:
-            response.close()
+            response.abandon()
             raise BlobMissing(self._blob.hex(), "truncated")
         if self._closed:
-            response.close()
+            response.abandon()
         self._response = response
 
     async def read(self, size: int) -> bytes:
@@ -176,15 +176,15 @@ class S3Body:
         """Some of the bytes that were asked for; none if the connection was lost."""
         assert self._response is not None
         try:
-            piece = await self._response.content.read(want)
-        except (aiohttp.ClientError, TimeoutError, OSError):
+            piece = await self._response.read(want)
+        except TransportError:
             piece = b""
         if not piece:
-            self._response.close()
+            self._response.abandon()
             self._response = None
         return piece
 
     def close(self) -> None:
         self._closed = True
         if self._response is not None:
-            self._response.close()
+            self._response.abandon()

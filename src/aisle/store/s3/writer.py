@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from aisle.core.errors import BlobMissing, StoreError, StoreUnavailable
+from aisle.outgoing.s3 import Part, complete_document
 from aisle.store.base import Body
 from aisle.store.s3.client import S3Client, S3Refusal, crc32c
 from aisle.store.s3.listing import abort_uploads
@@ -30,7 +31,7 @@ from aisle.store.s3.object import (
     missing,
     owner_headers,
 )
-from aisle.store.s3.xml import Part, complete_document, parse
+from aisle.store.s3.xml import parse
 
 PART: Final = 5 << 20  # the least that S3 takes
 SINGLE: Final = 8 << 20
