@@ -333,7 +333,8 @@ async def outcome(store: Store, bucket: BucketRow) -> dict[str, bytes]:
 def test_cut_off_anywhere_and_gone_on_with_the_outcome_is_the_same(
     work: Any, args: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection.Selection.batches, "__kwdefaults__", {"size": 4})
+    few = {"size": 4, "remote": False, "delimiter": ""}
+    monkeypatch.setattr(selection.Selection.batches, "__kwdefaults__", few)
     monkeypatch.setattr(selection.scan, "__kwdefaults__", {"size": 4})
 
     async def play(cut: int) -> tuple[dict[str, bytes], int, bool]:

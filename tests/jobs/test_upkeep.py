@@ -31,7 +31,7 @@ async def filled(store: Store, name: str) -> BucketRow:
     return row
 
 
-@pytest.mark.parametrize("kind", ["lru", "resilver", "rebalance"])
+@pytest.mark.parametrize("kind", ["resilver", "rebalance"])
 def test_what_has_nothing_to_do_says_why(kind: str) -> None:
     async def story() -> None:
         task = started(memory_store(), kind)

@@ -305,6 +305,13 @@ def once(index: Interposed, method: str, table: str, work: Callable[[], Awaitabl
     index.after = look
 
 
+async def once_over(done: Callable[[], bool]) -> None:
+    """Wait until something holds that other tasks bring about."""
+    async with asyncio.timeout(30):
+        while not done():
+            await asyncio.sleep(0.001)
+
+
 async def outcomes(*work: Awaitable[T]) -> list[T | BaseException]:
     """Run all together; what each returned or raised."""
     return await asyncio.gather(*work, return_exceptions=True)

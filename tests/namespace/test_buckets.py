@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from aisle.core.errors import (
+    AmbiguousName,
     BucketExists,
     BucketNotEmpty,
     BucketNotFound,
@@ -14,7 +15,7 @@ from aisle.core.errors import (
     WriteConflict,
 )
 from aisle.core.names import BucketName
-from aisle.namespace import buckets, uploads
+from aisle.namespace import buckets, objects, uploads
 from aisle.namespace.objects import Description
 from aisle.namespace.store import BucketRow
 from tests.namespace.support import (
@@ -175,11 +176,47 @@ def test_two_gateways_make_a_bucket_once() -> None:
     run(main())
 
 
-def test_bucket_names_are_taken_whatever_their_provider() -> None:
+def test_a_name_is_taken_by_one_provider_or_across_all_of_them() -> None:
     async def main() -> None:
         store = memory_store()
         await buckets.create(store, BucketName("name", "ais"), owner="me")
-        with pytest.raises(BucketExists):
-            await buckets.create(store, BucketName("name", "s3"), owner="you")
+        await buckets.create(store, BucketName("name", "ais", "ns"), owner="me")
+        assert (await buckets.find(store, "name")).record.provider == "ais"
+        with pytest.raises(BucketExists) as taken:
+            await buckets.create(store, BucketName("name", "aws"), owner="me", across=True)
+        assert not taken.value.owned
+        await buckets.create(store, BucketName("name", "aws"), owner="me")
+        with pytest.raises(AmbiguousName, match="ais, aws"):
+            await buckets.find(store, "name")
+        await buckets.delete(store, BucketName("name", "ais"))
+        assert (await buckets.find(store, "name")).record.provider == "aws"
+        await buckets.delete(store, BucketName("name", "aws"))
+        with pytest.raises(BucketNotFound):
+            await buckets.find(store, "name")
+
+    run(main())
+
+
+def test_a_bucket_is_reborn_with_its_documents_and_without_what_was_begun() -> None:
+    async def main() -> None:
+        store = memory_store()
+        name = BucketName("name")
+        old = await buckets.create(
+            store, name, owner="me", props={"a": 1}, documents={b"policy": b"{}"}
+        )
+        identity = old.record.id
+        with pytest.raises(BucketNotFound):
+            await buckets.reborn(store, name, {}, location="", identity=b"x" * 8)
+        await put(store, old, b"key", b"data")
+        with pytest.raises(BucketNotEmpty):
+            await buckets.reborn(store, name, {}, location="", identity=identity)
+        await objects.delete(store, old, b"key")
+        new = await buckets.reborn(store, name, {"b": 2}, location="eu", identity=identity)
+        assert (new.record.props, new.record.location) == ({"b": 2}, "eu")
+        assert new.record.id != identity
+        rows = await store.index.scan("document", limit=9)
+        assert rows == [(new.record.id + b"policy", b"{}")]
+        with pytest.raises(BucketNotFound):
+            await put(store, old, b"key", b"data")
 
     run(main())

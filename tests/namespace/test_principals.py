@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
-from aisle.auth import permissions as p
+from aisle.auth.access import ROOT_ACCOUNT
 from aisle.auth.policy.document import parse_identity_policy
+from aisle.core import permissions as p
 from aisle.namespace import housekeeping
 from aisle.namespace.records import User, encode
 from aisle.namespace.store import Store, store_id
@@ -310,7 +311,7 @@ def test_accounts_are_found_in_every_way_that_acls_name_them() -> None:
         assert await known.account_of(account.canonical) == account
         assert await known.account_of_number(account.id) == account
         assert await known.canonical_of_email("A@b.c") == account.canonical
-        for number in (root.ACCOUNT, ""):
+        for number in (ROOT_ACCOUNT, ""):
             found = await known.account_of_number(number)
             assert (found is None) == (number == "")
         assert await known.account_of(root.CANONICAL) == root.account()
@@ -320,7 +321,7 @@ def test_accounts_are_found_in_every_way_that_acls_name_them() -> None:
             assert await known.canonical_of_email(nothing) is None
         assert await known.user_exists("alice")
         assert await known.user_exists("alice", account.id)
-        assert not await known.user_exists("alice", root.ACCOUNT)
+        assert not await known.user_exists("alice", ROOT_ACCOUNT)
         assert not await known.user_exists("bob")
 
     run(story())

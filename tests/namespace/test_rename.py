@@ -205,14 +205,17 @@ async def _listed(store: Store, namespace: str) -> list[BucketRow]:
     return await buckets.list_all(store, namespace=namespace)
 
 
-def test_in_the_global_namespace_a_name_is_taken_under_any_provider() -> None:
+def test_a_name_is_taken_within_its_provider_and_namespace_and_for_s3_clients_in_all() -> None:
     async def main() -> None:
         store = memory_store()
         for number in range(3):
             await buckets.create(store, BucketName("abc", "ais", f"n{number}"), owner="me")
         await buckets.create(store, BucketName("abc", "aws"), owner="me")
         with pytest.raises(BucketExists):
-            await buckets.create(store, BucketName("abc"), owner="me")
+            await buckets.create(store, BucketName("abc", "aws"), owner="me")
+        with pytest.raises(BucketExists):
+            await buckets.create(store, BucketName("abc"), owner="me", across=True)
+        await buckets.create(store, BucketName("abc"), owner="me")
         other = await make_bucket(store)
         with pytest.raises(BucketExists):
             await rename(store, other, BucketName("abc"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aisle.auth import permissions as p
+from aisle.core import permissions as p
 from aisle.core.errors import (
     AisleError,
     ClusterExists,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aisle.auth import permissions as p
+from aisle.core import permissions as p
 from aisle.core.errors import InvalidArgument, MalformedPolicy, RoleNotFound, UserNotFound
 from aisle.namespace.store import Store
 from aisle.namespace.users import keys, roles, sessions, users

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aisle.auth.access import ROOT_ACCOUNT
 from aisle.core.errors import (
     AccountNotFound,
     AisleError,
@@ -386,7 +387,7 @@ def test_the_administrator_has_rows_made_once() -> None:
         await outcomes(*(root.ensure(store) for _ in range(3)))
         assert [user.name for user in await users.list_all(store)] == ["root"]
         assert await accounts.list_all(store) == [root.account()]
-        assert (await users.create(store, "a", account=root.ACCOUNT)).account == root.ACCOUNT
+        assert (await users.create(store, "a", account=ROOT_ACCOUNT)).account == ROOT_ACCOUNT
 
     run(story())
 

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from aisle.auth import permissions as p
+from aisle.auth.access import ROOT_ACCOUNT
+from aisle.core import permissions as p
 from aisle.core.names import BucketName
 from aisle.namespace import buckets
 from aisle.namespace.store import Store, store_id
@@ -35,7 +36,7 @@ async def populated() -> Store:
     alice = await users.create(store, "alice", password="alices own", email="a@b.c")
     await users.create(store, "ann", account=alice.account, roles=["reader"])
     await users.put_policy(store, "ann", "all", POLICY)
-    await users.create(store, "boss", account=root.ACCOUNT, roles=["Admin", "reader"])
+    await users.create(store, "boss", account=ROOT_ACCOUNT, roles=["Admin", "reader"])
     await keys.create(store, "alice", access_key="alice-key", secret_key="0123456789")
     off = await keys.create(store, "ann", access_key="ann-key", secret_key="9876543210")
     await keys.set_active(store, "ann", off.access_key, False)

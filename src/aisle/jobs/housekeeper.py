@@ -16,9 +16,11 @@ from typing import Final
 from aisle.core.errors import RowChanged, StoreError
 from aisle.jobs import rows
 from aisle.jobs.leases import Duty
+from aisle.jobs.space import Evicting
 from aisle.namespace import housekeeping
 from aisle.namespace.housekeeping import SECOND
 from aisle.namespace.store import Store
+from aisle.namespace.window import claims, reaping
 from aisle.store.base import Put
 
 _log: Final = logging.getLogger("aisle.housekeeping")
@@ -33,9 +35,12 @@ _LOOK_SECONDS: Final = 0.5
 async def run(store: Store, duty: Duty) -> None:
     """Keep house for ever."""
     began, whole_due = time.monotonic(), 0.0
+    evicting = Evicting(store)
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         now = time.monotonic()
+        if duty.held:
+            await evicting.turn()
         if not duty.held or now - began < await _pause(store):
             continue
         began, whole = now, now >= whole_due
@@ -45,6 +50,7 @@ async def run(store: Store, duty: Duty) -> None:
         try:
             while not task.done() and duty.held:
                 await asyncio.wait([task], timeout=_LOOK_SECONDS)
+                await evicting.turn()
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -52,11 +58,13 @@ async def run(store: Store, duty: Duty) -> None:
 
 
 async def announce_reads(store: Store, name: bytes) -> None:
-    """Keep the housekeeper, wherever it runs, from what this process is still reading, for ever."""
+    """Keep the housekeeper, wherever it runs, from what this process is still reading or writing
+    at a remote bucket, for ever."""
     last = time.monotonic()
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         try:
+            await claims.beat(store)
             if time.monotonic() - last >= await housekeeping.announce_after(store) / SECOND:
                 last = time.monotonic()
                 await housekeeping.announce(store, name)
@@ -67,7 +75,7 @@ async def announce_reads(store: Store, name: bytes) -> None:
 async def _pause(store: Store) -> float:
     """Seconds between two rounds."""
     try:
-        grace = await store.duration("space.garbage_grace") / SECOND
+        grace = await housekeeping.grace(store) / SECOND
     except StoreError:
         return TIDY_SECONDS
     return min(TIDY_SECONDS, max(_LOOK_SECONDS, grace))
@@ -94,11 +102,11 @@ async def forget_jobs(store: Store) -> None:
 
 
 async def keep_house(store: Store, duty: Duty, *, whole: bool) -> None:
-    """One round: garbage, with `whole` also uploads, parts, old jobs, and the sweep when it is
-    due."""
+    """One round: garbage, and what dead processes had at work in windows; with `whole` also
+    uploads, parts, old jobs, and the sweep when it is due."""
+    await reaping.tidy(store)
     if not whole:
-        grace = await store.duration("space.garbage_grace")
-        await housekeeping.collect_garbage(store, grace=grace)
+        await housekeeping.collect_garbage(store, grace=await housekeeping.grace(store))
         return
     await housekeeping.tidy(store)
     await forget_jobs(store)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from aisle.jobs.rows import OVER, JobNotFound, JobView
 from aisle.jobs.run import Run, Why
 from aisle.namespace.records import Job, Queued
 from aisle.namespace.store import Store
+from aisle.store.base import Change
 
 __all__ = ["OVER", "JobNotFound", "JobView", "Jobs", "new_id"]
 
@@ -65,18 +66,25 @@ class Jobs:
     # --- for handlers -----------------------------------------------------------------------
 
     async def submit(
-        self, kind: str, args: Mapping[str, Any], *, user: str = "", only: str = ""
+        self,
+        kind: str,
+        args: Mapping[str, Any],
+        *,
+        user: str = "",
+        only: str = "",
+        along: Callable[[str], Sequence[Change]] = lambda identity: (),
     ) -> str:
         """Have work done, here or elsewhere; returns the job's id. Raises `NotSupported`.
 
         `args` are what the work needs, encodable; see `task` for the names of those that are shown.
-        `only` is the node that has to do it.
+        `only` is the node that has to do it. What `along` makes of the id is in the same commit,
+        which raises `RowChanged` if a check of it fails.
         """
         if self._work(kind) is None:
             raise NotSupported(f'jobs of kind "{kind}" cannot be started')
         identity = new_id()
         record = Job(kind, dict(args), user, self._store.now(), only=only)
-        await rows.add(self._store.index, identity, record)
+        await rows.add(self._store.index, identity, record, *along(identity))
         self._wake.set()
         return identity
 

@@ -16,6 +16,10 @@ from aisle.jobs.task import Task
 from aisle.jobs.work.archive import archive_objects
 from aisle.jobs.work.copy import copy_objects
 from aisle.jobs.work.delete import delete_objects
+from aisle.jobs.work.evict import evict_bucket, evict_objects
+from aisle.jobs.work.inventory import create_inventory
+from aisle.jobs.work.lru import evict_least_recent
+from aisle.jobs.work.prefetch import download_blob, prefetch_objects
 from aisle.jobs.work.promote import promoting
 from aisle.jobs.work.rename import move_bucket
 from aisle.jobs.work.summary import summarise
@@ -40,7 +44,7 @@ _ROWS: Final = (
     Kind("rebalance", nothing, starts=True),
     Kind("resilver", nothing, starts=True),
     Kind("election"),
-    Kind("lru", nothing, starts=True),
+    Kind("lru", evict_least_recent, starts=True),
     Kind("cleanup-store", clean, starts=True),
     Kind("summary-bck", summarise),
     Kind("summary-shard"),
@@ -56,9 +60,9 @@ _ROWS: Final = (
     Kind("copy-listrange", copy_objects, idles=True),
     Kind("etl-listrange", idles=True),
     Kind("delete-listrange", delete_objects),
-    Kind("evict-listrange"),
-    Kind("prefetch-listrange"),
-    Kind("blob-download"),
+    Kind("evict-listrange", evict_objects),
+    Kind("prefetch-listrange", prefetch_objects),
+    Kind("blob-download", download_blob),
     Kind("download", idles=True),
     Kind("dsort"),
     Kind("promote", promoting(None)),
@@ -66,10 +70,10 @@ _ROWS: Final = (
     Kind("copy-bck", copy_objects),
     Kind("etl-bck"),
     Kind("etl-inline"),
-    Kind("evict-remote-bck"),
+    Kind("evict-remote-bck", evict_bucket),
     Kind("list", idles=True),
     Kind("get-batch", idles=True),
-    Kind("create-inventory"),
+    Kind("create-inventory", create_inventory),
     Kind("load-lom-cache", warm, starts=True),
 )
 KINDS: Final[Mapping[str, Kind]] = {row.name: row for row in _ROWS}

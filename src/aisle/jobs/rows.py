@@ -65,12 +65,14 @@ def lease_name(identity: str) -> str:
     return f"job/{identity}"
 
 
-async def add(index: Index, identity: str, record: Job) -> None:
+async def add(index: Index, identity: str, record: Job, *changes: Change) -> None:
+    """Add a job, in one commit with other changes. Raises `RowChanged` if one of theirs fails."""
     key = identity.encode()
     await index.commit(
         Check("job", key, ABSENT),
         Put("job", key, encode(record)),
         Put("queue", key, encode(Queued(record.created, record.kind, only=record.only))),
+        *changes,
     )
 
 

@@ -13,13 +13,15 @@ copies nothing but runs of small extents.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from aisle.core.errors import (
     BlobMissing,
     DigestMismatch,
     InvalidArgument,
+    ObjectNotFound,
+    PreconditionFailed,
     RowChanged,
     StoreError,
     StoreUnavailable,
@@ -28,6 +30,7 @@ from aisle.core.errors import (
 )
 from aisle.namespace import bodies, buckets, objects, uploads
 from aisle.namespace.bodies import Incoming, Stored
+from aisle.namespace.conditions import WriteConditions
 from aisle.namespace.edits import extents_of
 from aisle.namespace.objects import Description
 from aisle.namespace.records import (
@@ -208,6 +211,8 @@ async def flush(
     session goes on then.
     """
     session = await uploads.find(store, bucket, key, handle.upload)
+    if bucket.record.behind is not None:
+        return await _flush_through(store, bucket, session, handle, claim)
     part_row = part_key(session.record.id, NUMBER)
     row_key = bucket.record.id + key
     for _ in range(RETRIES):
@@ -253,6 +258,86 @@ async def flush(
             raise
         return record
     raise WriteConflict("too many writers are changing this object at once")
+
+
+async def _flush_through(
+    store: Store, bucket: BucketRow, session: UploadRow, handle: Handle, claim: Claim | None
+) -> Object:
+    """The same where a remote bucket has the object: it is sent there anew, with the pieces behind
+    what it has by then, unless it is replaced there meanwhile."""
+    key, part_row = session.key, part_key(session.record.id, NUMBER)
+    for _ in range(RETRIES):
+        raw_part = await store.index.get("part", part_row)
+        part = decode(Part, raw_part) if raw_part is not None else None
+        if (part.size if part else 0) != handle.size:
+            raise _stale(handle, part.size if part else 0)
+        try:
+            found = await objects.find(store, bucket, key)
+            condition = WriteConditions(if_match=found.record.etag)
+        except ObjectNotFound:
+            found, condition = None, WriteConditions(if_none_match="*")
+        pieces = part.extents if part else []
+        extents = [*(found.extents if found else ()), *pieces]
+        stored, digest = await _copied(store, bucket, key, extents, claim)
+        said = found.record if found else session.record
+        description = Description(said.headers, said.meta, said.storage_class, said.owner)
+        done = Completed(
+            bucket.record.id, key, store.now(), "", b"%d" % handle.size, {}, ""
+        )  # its ETag is the one that the remote gives
+        try:
+            return await objects.commit(
+                store,
+                bucket,
+                key,
+                stored,
+                _builder(stored, description, digest),
+                condition,
+                Check("upload", session.row_key, session.raw),
+                Delete("upload", session.row_key),
+                Check("part", part_row, raw_part if raw_part is not None else ABSENT),
+                Delete("part", part_row),
+                Put("done", session.record.id, encode(done)),
+                *bodies.release(pieces, store.now()),
+            )
+        except RowChanged as lost:
+            if lost.table == "upload":
+                raise UploadNotFound(handle.upload) from None
+        except (PreconditionFailed, ObjectNotFound):
+            continue  # replaced since it was read
+    raise WriteConflict("too many writers are changing this object at once")
+
+
+async def _copied(
+    store: Store, bucket: BucketRow, key: bytes, extents: Sequence[Extent], claim: Claim | None
+) -> tuple[Stored, tuple[str, str]]:
+    """All of it as one body, and the digest to keep with it. Raises `DigestMismatch`."""
+    size = sum(extent.length for extent in extents)
+    algorithms = {"MD5", *((claim.algorithm,) if claim is not None else ())}
+    stored = await bodies.ingest(
+        store,
+        bodies.Stretch(store, extents, 0, size),
+        owner=bucket.record.id + key,
+        algorithms=sorted(algorithms),
+    )
+    if claim is None:
+        return stored, ("none", "")
+    value = stored.digests[claim.algorithm]
+    if value != claim.value:
+        await bodies.discard(store, stored)
+        raise DigestMismatch(claim.kind, expected=claim.value.hex(), computed=value.hex())
+    return stored, (claim.kind, value.hex())
+
+
+def _builder(
+    stored: Stored, description: Description, digest: tuple[str, str]
+) -> Callable[[Object | None, int], Object]:
+    def build(old: Object | None, mtime: int) -> Object:
+        etag = stored.digests["MD5"].hex()
+        return objects.new_object(
+            stored, description, etag=etag, digest=digest, old=old, mtime=mtime
+        )
+
+    return build
 
 
 class _Grown(NamedTuple):

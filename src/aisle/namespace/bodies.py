@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Final, NamedTuple, Protocol
 
 from aisle.core import checksums
@@ -78,6 +78,8 @@ async def ingest(
 
     Raises what `incoming` raises and the engine's errors; then nothing is left behind.
     """
+    if store.room.full:
+        await store.room.admit()
     pieces: list[bytes] = []
     size = 0
     while piece := await incoming.read():
@@ -166,6 +168,8 @@ async def copy_extents(
 ) -> Stored:
     """Copy bytes inside the store, without hashing them: to a row if small, else to a blob.
     `small` are the bytes themselves, if they have been read."""
+    if store.room.full:
+        await store.room.admit()
     size = sum(extent.length for extent in extents)
     if size <= INLINE_LIMIT:
         if small is None:
@@ -177,6 +181,9 @@ async def copy_extents(
             for extent in extents:
                 if extent.inline:
                     await writer.write(await _inline(store, extent))
+                elif extent.cold:
+                    async for piece in read_extents(store, [extent], 0, extent.length):
+                        await writer.write(piece)
                 else:
                     await writer.copy(extent.blob, extent.offset, extent.length)
         blob = await writer.seal()
@@ -222,9 +229,15 @@ async def read_extents(
     Raises `BlobMissing` when bytes are not there; what was yielded before is right.
     """
     with store.reading(), store.outgoing as budget:
-        for extent, offset, size in _overlaps(extents, start, length):
+        for extent, offset, size in overlaps(extents, start, length):
             if extent.inline:
                 yield (await _inline(store, extent))[offset : offset + size]
+                continue
+            if extent.cold:
+                assert store.window is not None  # it has named the extent
+                async with aclosing(store.window.read(store, extent, offset, size)) as pieces:  # type: ignore[type-var]
+                    async for piece in pieces:
+                        yield piece
                 continue
             body = await store.blobs.open(extent.blob, offset, size)
             try:
@@ -282,7 +295,7 @@ async def _hash_aside(hashers: Mapping[str, checksums.Hasher], data: bytes) -> N
     await asyncio.get_running_loop().run_in_executor(_HASHING, _hash, hashers, data)
 
 
-def _overlaps(
+def overlaps(
     extents: Sequence[Extent], start: int, length: int
 ) -> Iterable[tuple[Extent, int, int]]:
     """The extents that hold the range, with the offset inside the blob and the bytes of each."""
@@ -313,7 +326,10 @@ def release(extents: Sequence[Extent], now: int) -> list[Change]:
     if len(extents) == 1 and extents[0].inline:
         return [Delete("body", extents[0].blob)]
     stamp = now.to_bytes(8, "big")
-    return [Put("garbage", stamp + (ROW if e.inline else BLOB) + e.blob, b"") for e in extents]
+    return [
+        Put("garbage", stamp + (ROW if e.inline else BLOB) + e.blob, e.length.to_bytes(8, "big"))
+        for e in extents
+    ]
 
 
 async def discard(store: Store, stored: Stored) -> None:

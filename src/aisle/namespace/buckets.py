@@ -7,13 +7,16 @@ starts over. Nobody waits, and a crash between the steps leaves only a harmless 
 uploads do not keep a bucket from being deleted; `uploads.discard_all` reclaims them afterwards.
 `rename` moves the row alone: whoever checks the old one hears that the bucket is gone.
 
-Names are unique in a namespace. In the global one, which is all that S3 clients see, they are so
-over all providers.
+A full name (provider, namespace, name) is unique. S3 clients see the global namespace alone and
+name no provider: `find` refuses a name that several providers have there, and `create` with
+`across` one that any of them has. A window (`Bucket.behind`) is given another remote bucket by
+`reborn`, as a new identity under the old name: whatever was begun for the old one finds it gone.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -21,6 +24,7 @@ from typing import Any, Final
 import msgspec
 
 from aisle.core.errors import (
+    AmbiguousName,
     BucketExists,
     BucketNotEmpty,
     BucketNotFound,
@@ -29,13 +33,16 @@ from aisle.core.errors import (
     WriteConflict,
 )
 from aisle.core.names import BucketName
+from aisle.namespace import attached
 from aisle.namespace.records import Bucket, bucket_key, decode, encode
 from aisle.namespace.store import RETRIES, BucketRow, Store
-from aisle.store.base import ABSENT, Change, Check, Delete, Put
+from aisle.store.base import ABSENT, Change, Check, Delete, Put, Row
 
 # More documents than a bucket can have: see `documents`.
 _DOCUMENTS: Final = 10_000
 _POLICY: Final = b"policy"
+SHARED: Final = 1.0
+_KEPT: Final = 10_000  # rows in memory
 
 
 async def create(
@@ -46,9 +53,12 @@ async def create(
     location: str = "",
     props: Mapping[str, Any] | None = None,
     documents: Mapping[bytes, bytes] | None = None,
+    across: bool = False,
 ) -> BucketRow:
-    """Make a bucket, with its `documents` by kind. Raises `BucketExists` if its name is taken."""
-    taken = await _holder(store, name)
+    """Make a bucket, with its `documents` by kind. Raises `BucketExists` if its name is taken, with
+    `across` by a bucket of another provider too."""
+    name = await attached.settled(store, name)
+    taken = await _holder(store, name, across=across)
     if taken is not None:
         raise _exists(name, owner, taken)
     record = Bucket(
@@ -71,7 +81,16 @@ async def create(
         )
     except RowChanged:
         raise _exists(name, owner, (await get(store, name)).record) from None
+    store.names.pop(_shared_key(name.name), None)
     return BucketRow(key, raw, record)
+
+
+def unwritten(name: BucketName, *, owner: str, props: Mapping[str, Any]) -> BucketRow:
+    """A bucket that nobody has made: it has no objects, and no write to it succeeds."""
+    record = Bucket(
+        os.urandom(8), name.name, name.provider, name.namespace, 0, owner, "", {**props}
+    )
+    return BucketRow(bucket_key(*name), encode(record), record)
 
 
 async def is_taken(store: Store, name: BucketName) -> bool:
@@ -79,27 +98,32 @@ async def is_taken(store: Store, name: BucketName) -> bool:
     return await _holder(store, name) is not None
 
 
-async def _holder(store: Store, name: BucketName) -> Bucket | None:
-    """The bucket that has a name, or in the global namespace that has it for S3 clients."""
-    if name.namespace:
-        raw = await store.index.get("bucket", bucket_key(*name))
-        return decode(Bucket, raw) if raw is not None else None
-    prefix = f"{name.name}\0".encode()
-    async for row in _scan(store, prefix):
-        if not row.record.namespace:
-            return row.record
-    return None
+async def _holder(store: Store, name: BucketName, *, across: bool = False) -> Bucket | None:
+    """The bucket that has a name, or with `across` one that has it for S3 clients."""
+    name = await attached.canonical(store, name)
+    raw = await store.index.get("bucket", bucket_key(*name))
+    if raw is not None:
+        return decode(Bucket, raw)
+    named = await _of_name(store, name.name) if across else []
+    return named[0].record if named else None
+
+
+async def _of_name(store: Store, name: str) -> list[BucketRow]:
+    """The buckets that S3 clients would call `name`, by provider."""
+    prefix = f"{name}\0".encode("utf-8", "surrogateescape")
+    return [row async for row in _scan(store, prefix, step=16) if not row.record.namespace]
 
 
 def _exists(name: BucketName, owner: str, taken: Bucket) -> BucketExists:
-    return BucketExists(name.name, owned=taken.owner == owner, namespace=name.namespace)
+    owned = taken.owner == owner and taken.provider == name.provider
+    return BucketExists(name.name, owned=owned, namespace=name.namespace)
 
 
 async def rename(store: Store, name: BucketName, new: BucketName, *, identity: bytes) -> BucketRow:
     """Give the bucket of this id another name, in one commit; done already, it stays done.
 
     Its objects, uploads and props are its own as before. Raises `BucketNotFound`, `BucketExists`,
-    and `InvalidRequest` while it has a policy, which has the old name in it.
+    and `InvalidRequest` for a window, and while it has a policy, which has the old name in it.
     """
     for _ in range(RETRIES):
         taken = await _holder(store, new)
@@ -110,6 +134,7 @@ async def rename(store: Store, name: BucketName, new: BucketName, *, identity: b
         row = await get(store, name)
         if row.record.id != identity:
             raise BucketNotFound(name.name, name.namespace)
+        refuse_window(row)
         await refuse_policy(store, row)
         record = msgspec.structs.replace(
             row.record, name=new.name, provider=new.provider, namespace=new.namespace, mark=b""
@@ -135,6 +160,14 @@ async def refuse_policy(store: Store, row: BucketRow) -> None:
         raise InvalidRequest(f'"{row.record.name}" has a policy that names it: delete that first')
 
 
+def refuse_window(row: BucketRow) -> None:
+    """Raise `InvalidRequest` if there is a remote bucket behind this one."""
+    if row.record.behind is not None:
+        raise InvalidRequest(
+            f"{row.name} cannot be renamed: {row.record.behind} is behind it, whose name stays"
+        )
+
+
 async def get(store: Store, name: BucketName, *, recent: bool = False) -> BucketRow:
     """The bucket of this full name. Raises `BucketNotFound`.
 
@@ -142,6 +175,8 @@ async def get(store: Store, name: BucketName, *, recent: bool = False) -> Bucket
     that is there, since a bucket is empty before it goes (one that was renamed can be read by its
     old name for so long); not to say that something is absent.
     """
+    if name.namespace[:1] == "@":
+        name = await attached.canonical(store, name)
     key = bucket_key(*name)
     epoch = store.index.epoch()
     cached = store.bucket_cache.get(key)
@@ -150,15 +185,9 @@ async def get(store: Store, name: BucketName, *, recent: bool = False) -> Bucket
     raw = await store.index.get("bucket", key)
     if raw is None:
         store.bucket_cache.pop(key, None)
+        await attached.refuse_unknown(store, name)
         raise BucketNotFound(name.name, name.namespace, name.provider)
-    if cached is not None and cached[1].raw == raw:
-        row = cached[1]
-    else:
-        row = BucketRow(key, raw, decode(Bucket, raw))
-    if len(store.bucket_cache) > 10_000:
-        store.bucket_cache.clear()
-    store.bucket_cache[key] = (epoch, row)
-    return row
+    return _found(store, key, epoch, (key, raw))
 
 
 async def refresh(store: Store, row: BucketRow) -> BucketRow:
@@ -171,8 +200,53 @@ async def refresh(store: Store, row: BucketRow) -> BucketRow:
 
 
 async def find(store: Store, name: str, *, recent: bool = False) -> BucketRow:
-    """The bucket that S3 clients call `name`: see `get`. Raises `BucketNotFound`."""
-    return await get(store, BucketName(name), recent=recent)
+    """The bucket that S3 clients call `name`: see `get`. Raises `BucketNotFound`, and
+    `AmbiguousName` if there are several; that another one has come is noticed within `SHARED`
+    seconds, so that a name which is in use costs no more than a row."""
+    key = _shared_key(name)
+    epoch = store.index.epoch()
+    cached = store.bucket_cache.get(key)
+    if cached is not None:
+        if cached[0] == epoch and (recent or not store.index.lag):
+            return cached[1]
+        if time.monotonic() - store.names.get(key, -SHARED) < SHARED:
+            raw = await store.index.get("bucket", cached[1].key)
+            if raw is not None:
+                return _found(store, key, epoch, (cached[1].key, raw))
+    rows = await store.index.scan("bucket", prefix=key[1:] + b"\0", limit=2)
+    if len(rows) > 1:  # some may be in other namespaces
+        rows = [(row.key, row.raw) for row in await _of_name(store, name)]
+    if len(rows) != 1 or not rows[0][0].endswith(b"\0"):
+        store.bucket_cache.pop(key, None)
+        if len(rows) > 1:
+            raise AmbiguousName(name, [decode(Bucket, raw).provider for _, raw in rows])
+        raise BucketNotFound(name)
+    if len(store.names) > _KEPT:
+        store.names.clear()
+    store.names[key] = time.monotonic()
+    return _found(store, key, epoch, rows[0])
+
+
+def _shared_key(name: str) -> bytes:
+    """Where `bucket_cache` has what S3 clients call so: no row's key begins with NUL."""
+    return b"\0" + name.encode("utf-8", "surrogateescape")
+
+
+def _found(store: Store, key: bytes, epoch: int, found: Row) -> BucketRow:
+    """A row that has been read, kept for as long as nothing changes."""
+    cached = store.bucket_cache.get(key)
+    if cached is not None and cached[1].raw == found[1]:
+        row = cached[1]
+    else:
+        row = BucketRow(*found, decode(Bucket, found[1]))
+    _keep(store, key, epoch, row)
+    return row
+
+
+def _keep(store: Store, key: bytes, epoch: int, row: BucketRow) -> None:
+    if len(store.bucket_cache) > _KEPT:
+        store.bucket_cache.clear()
+    store.bucket_cache[key] = (epoch, row)
 
 
 async def list_all(
@@ -231,26 +305,58 @@ async def delete(store: Store, name: BucketName) -> None:
     """Remove an empty bucket. Raises `BucketNotFound` or `BucketNotEmpty`."""
     for _ in range(RETRIES):
         row = await get(store, name)
-        marked = encode(msgspec.structs.replace(row.record, mark=os.urandom(8)))
-        try:
-            await store.index.commit(row.check, Put("bucket", row.key, marked))
-            if await _has_contents(store, row.record):
-                with suppress(RowChanged):  # a writer has taken the mark away already
-                    await store.index.commit(
-                        Check("bucket", row.key, marked),
-                        Put("bucket", row.key, _unmarked(row.record)),
-                    )
-                raise BucketNotEmpty(name.name)
-            documents = await store.index.scan("document", prefix=row.record.id, limit=_DOCUMENTS)
+        with suppress(RowChanged):
+            marked, documents = await _emptied(store, row)
             await store.index.commit(
                 Check("bucket", row.key, marked),
                 Delete("bucket", row.key),
                 *(Delete("document", key) for key, _ in documents),
             )
-        except RowChanged:
-            continue
-        return
+            return
     raise WriteConflict(f'bucket "{name.name}" is being changed by too many writers')
+
+
+async def reborn(
+    store: Store, name: BucketName, props: Mapping[str, Any], *, location: str, identity: bytes
+) -> BucketRow:
+    """Give the empty bucket of this id other props and another identity, documents and all else
+    staying as they are. Raises `BucketNotFound` or `BucketNotEmpty`."""
+    for _ in range(RETRIES):
+        row = await get(store, name)
+        if row.record.id != identity:
+            raise BucketNotFound(name.name, name.namespace, name.provider)
+        record = msgspec.structs.replace(
+            row.record, id=os.urandom(8), props=dict(props), location=location, mark=b""
+        )
+        raw = encode(record)
+        with suppress(RowChanged):
+            marked, documents = await _emptied(store, row)
+            await store.index.commit(
+                Check("bucket", row.key, marked),
+                Put("bucket", row.key, raw),
+                *(Delete("document", key) for key, _ in documents),
+                *(
+                    Put("document", record.id + key[len(identity) :], text)
+                    for key, text in documents
+                ),
+            )
+            return BucketRow(row.key, raw, record)
+    raise WriteConflict(f'bucket "{name.name}" is being changed by too many writers')
+
+
+async def _emptied(store: Store, row: BucketRow) -> tuple[bytes, list[Row]]:
+    """The row with the mark of a bucket that has been found empty, and its documents. Raises
+    `BucketNotEmpty`, `RowChanged`."""
+    marked = encode(msgspec.structs.replace(row.record, mark=os.urandom(8)))
+    await store.index.commit(row.check, Put("bucket", row.key, marked))
+    if await _has_contents(store, row.record):
+        with suppress(RowChanged):  # a writer has taken the mark away already
+            await store.index.commit(
+                Check("bucket", row.key, marked), Put("bucket", row.key, _unmarked(row.record))
+            )
+        raise BucketNotEmpty(row.record.name)
+    documents = await store.index.scan("document", prefix=row.record.id, limit=_DOCUMENTS)
+    return marked, documents
 
 
 async def _has_contents(store: Store, bucket: Bucket) -> bool:

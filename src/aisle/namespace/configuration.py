@@ -18,6 +18,10 @@ from aisle.namespace.records import Config, NodeConfig, decode, encode
 from aisle.store.base import ABSENT, Change, Check, Index, Put
 
 CONFIG_KEY: Final = b"cluster"
+# Settings of backends: which are switched off, and what clusters are attached.
+BACKENDS: Final = "backend."
+ENABLED: Final = "enabled"
+DISABLED: Final = "disabled"
 _NODE: Final = b"node/"
 _NODES: Final = 10_000
 _RETRIES: Final = 64
@@ -59,6 +63,31 @@ async def change_cluster(
                 changes += [Check("config", key, raw), Put("config", key, encode(kept))]
         try:
             await index.commit(*changes)
+        except RowChanged:
+            continue
+        return new
+    raise StoreUnavailable("the cluster configuration is being changed by too many writers")
+
+
+async def change_backends(
+    index: Index,
+    change: Callable[[Config], Mapping[str, Value]],
+    dropped: Callable[[Config], Collection[str]],
+    *,
+    now: int,
+) -> Config:
+    """Set what the cluster's settings say of backends, from what they say now; `change` and
+    `dropped` may raise, and may be asked again."""
+    for _ in range(_RETRIES):
+        row = await index.get("config", CONFIG_KEY)
+        old = decode(Config, row) if row else Config(0, {})
+        values = {**_without(old.values, dropped(old)), **change(old)}
+        new = Config(old.version + 1, values, now)
+        try:
+            await index.commit(
+                Check("config", CONFIG_KEY, row if row is not None else ABSENT),
+                Put("config", CONFIG_KEY, encode(new)),
+            )
         except RowChanged:
             continue
         return new
@@ -122,8 +151,10 @@ def in_force(cluster: Config, own: NodeConfig, session: str) -> Config:
 
 
 def _without(values: Mapping[str, Value], names: bool | Collection[str]) -> dict[str, Value]:
-    if isinstance(names, bool):
-        return {} if names else dict(values)
+    if names is True:  # backends are no defaults to go back to
+        return {name: value for name, value in values.items() if name.startswith(BACKENDS)}
+    if names is False:
+        return dict(values)
     return {name: value for name, value in values.items() if name not in names}
 
 

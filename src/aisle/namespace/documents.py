@@ -14,10 +14,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from aisle.auth.access import ACCESS_ALL, BucketAccess, PublicAccessBlock
+from aisle.auth.access import BucketAccess, PublicAccessBlock
 from aisle.auth.acl import Grant
 from aisle.auth.policy.document import Policy, parse_bucket_policy
 from aisle.core.errors import MalformedPolicy, RowChanged, WriteConflict
+from aisle.core.permissions import ACCESS_ALL
 from aisle.namespace import buckets
 from aisle.namespace.records import Bucket
 from aisle.namespace.store import RETRIES, BucketRow, Store

@@ -18,6 +18,7 @@ from aisle.core.errors import (
     BlobMissing,
     InvalidArgument,
     InvalidRequest,
+    NotSupported,
     ObjectNotFound,
     RowChanged,
     WriteConflict,
@@ -35,10 +36,13 @@ MAX_CUSTOM_BYTES: Final = 2048
 async def rename(store: Store, bucket: BucketRow, key: bytes, to: bytes) -> Object:
     """Move an object to another name in its bucket, in place of what is there.
 
-    Raises `ObjectNotFound`, and `InvalidRequest` for its own name.
+    Raises `ObjectNotFound`, `InvalidRequest` for its own name, and `NotSupported` for objects of
+    remote buckets.
     """
     if key == to:
         raise InvalidRequest("an object cannot be renamed to its own name")
+    if bucket.record.behind is not None:
+        raise NotSupported(f"objects of {bucket.record.behind} cannot be renamed: copy and delete")
     source, target = bucket.record.id + key, bucket.record.id + to
     for _ in range(RETRIES):
         raw, other = await store.index.get_many("object", [source, target])
@@ -90,15 +94,25 @@ async def set_custom(
 ) -> Object:
     """Set custom metadata; with `replace` drop all other. Bytes, version and date stay.
 
-    Raises `ObjectNotFound`, and `InvalidArgument` if it would be too much.
+    Of an object of a remote bucket only the copy changes, and loses it again when it is evicted;
+    without a copy that is refused. Raises `ObjectNotFound`, and `InvalidArgument` if it would be
+    too much.
     """
 
     def with_meta(old: Object) -> Object:
         meta = {**({} if replace else old.meta), **values}
-        _check_custom(meta)
+        check_custom(meta)
         return msgspec.structs.replace(old, meta=meta)
 
-    return await _change(store, bucket, key, with_meta)
+    try:
+        return await _change(store, bucket, key, with_meta)
+    except ObjectNotFound:
+        if bucket.record.behind is None:
+            raise
+        raise NotSupported(
+            f'"{bucket.record.name}/{key.decode()}" is not in the cluster, and metadata of remote'
+            " objects cannot be changed: prefetch it first"
+        ) from None
 
 
 async def set_acl(
@@ -128,7 +142,7 @@ async def _change(
     raise WriteConflict("too many writers are changing this object at once")
 
 
-def _check_custom(meta: Mapping[str, str]) -> None:
+def check_custom(meta: Mapping[str, str]) -> None:
     size = sum(len(f"{name}{text}".encode("utf-8", "surrogatepass")) for name, text in meta.items())
     if len(meta) > MAX_CUSTOM or size > MAX_CUSTOM_BYTES:
         raise InvalidArgument(

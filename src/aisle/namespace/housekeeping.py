@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from aisle.core.errors import BlobMissing, StoreError, UploadNotFound, WriteConflict
+from aisle.core.errors import (
+    BlobMissing,
+    RowChanged,
+    StoreError,
+    UploadNotFound,
+    WriteConflict,
+)
 from aisle.namespace import uploads
 from aisle.namespace.bodies import BLOB
 from aisle.namespace.records import (
     Bucket,
+    Claim,
     Completed,
     Extent,
     Layout,
@@ -31,7 +39,9 @@ from aisle.namespace.records import (
 )
 from aisle.namespace.store import Store
 from aisle.namespace.uploads import UploadRow
-from aisle.store.base import Change, Delete, Put
+from aisle.namespace.window import atimes
+from aisle.namespace.window.inventory import generations
+from aisle.store.base import Change, Check, Delete, Put
 
 _log = logging.getLogger("aisle.housekeeping")
 
@@ -68,14 +78,24 @@ async def announce_after(store: Store) -> int:
     return min(LONG_READ, await store.duration("space.garbage_grace") // 4)
 
 
+async def grace(store: Store) -> int:
+    """How long bytes that were given up are kept for running reads, in ns. Where there is little
+    room left, only until every process has had the time to announce the reads that need them."""
+    asked = await store.duration("space.garbage_grace")
+    return min(asked, 4 * await announce_after(store)) if store.room.tight else asked
+
+
 async def announce(store: Store, worker: bytes) -> None:
-    """Tell the housekeeper since when this process has been reading, if for long."""
+    """Tell the housekeeper since when this process has been reading, if for long, and others that
+    it is alive while it holds claims."""
     oldest, now = store.oldest_read(), store.now()
     known = await store.index.get("reader", worker)
-    if now - oldest > await announce_after(store):
+    if now - oldest > await announce_after(store) or store.claims:
         await store.index.commit(Put("reader", worker, encode(Reader(now, oldest))))
     elif known is not None:
-        await store.index.commit(Delete("reader", worker))
+        store.beaten = 0  # a claim that is made from now on says anew that this process is alive
+        with suppress(RowChanged):
+            await store.index.commit(Check("reader", worker, known), Delete("reader", worker))
 
 
 async def collect_garbage(store: Store, *, grace: int) -> int:
@@ -234,18 +254,36 @@ async def _referred(store: Store, owner: bytes, blob: bytes) -> bool:
 async def _named_under(store: Store, owner: bytes, blob: bytes) -> bool:
     """The same for one name.
 
-    Parts come first: completing an upload moves a blob from them to the object, never back.
+    Parts and chunks come first: completing an upload, or a fetch from a remote bucket, moves a
+    blob from them to the object, never back.
     """
     scope = owner[:8] + escape_key(owner[8:])
     for row_key, _ in await store.index.scan("upload", prefix=scope, limit=10_000):
         for _, part in await store.index.scan("part", prefix=row_key[-16:], limit=10_001):
             if _names(decode(Part, part).extents, blob):
                 return True
+    if await _fetched(store, owner, blob):
+        return True
     raw = await store.index.get("object", owner)
     if raw is None:
         return False
     extents = await _extents(store, decode(Object, raw))
     return extents is None or _names(extents, blob)
+
+
+async def _fetched(store: Store, owner: bytes, blob: bytes) -> bool:
+    """Whether a blob is a chunk of what somebody fetches from a remote bucket, or may be what
+    somebody sends there, which no row names yet."""
+    raw = await store.index.get("claim", owner)
+    for holder in decode(Claim, raw).holders if raw is not None else ():
+        if holder.writes:
+            return True
+        after = b""
+        while rows := await store.index.scan("chunk", prefix=holder.id, after=after, limit=STEP):
+            after = rows[-1][0]
+            if any(decode(Extent, row).blob == blob for _, row in rows):
+                return True
+    return False
 
 
 def _names(extents: Sequence[Extent], blob: bytes) -> bool:
@@ -298,21 +336,23 @@ async def _present(store: Store, extent: Extent) -> bool:
 async def tidy(store: Store) -> Report:
     """The frequent round: garbage, forgotten uploads, left-over parts."""
     report = Report()
-    report.garbage = await collect_garbage(store, grace=await store.duration("space.garbage_grace"))
+    report.garbage = await collect_garbage(store, grace=await grace(store))
     report.uploads = await expire_uploads(store)
     report.parts = await reclaim_parts(store)
     await forget_completed(store)
     await forget_credentials(store)
+    await generations.sweep(store)
     return report
 
 
 async def sweep(store: Store) -> Report:
-    """The rare round: blobs without rows, and rows without bytes."""
+    """The rare round: blobs without rows, rows without bytes, access times without copies."""
     report = Report()
     try:
         age = await store.duration("space.sweep_age")
         await sweep_blobs(store, report, min_age=age)
         await find_missing(store, report)
+        await atimes.tidy(store.index, store.now())
     except StoreError as error:
         _log.warning("the sweep stopped early: %s", error)
     return report

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from aisle.auth.acl import Grant
+from aisle.backend.base import Backend
 from aisle.core import checksums
 from aisle.core.errors import (
     BlobMissing,
@@ -36,6 +37,7 @@ from aisle.namespace.records import (
     timed_id,
 )
 from aisle.namespace.store import RETRIES, BucketRow, Store
+from aisle.namespace.windows import LOOK, READ, How
 from aisle.store.base import ABSENT, Change, Check, Delete, Put
 
 
@@ -85,30 +87,40 @@ class DigestPlan(NamedTuple):
 
 
 async def plan_digests(store: Store, bucket: BucketRow) -> DigestPlan:
+    window = bucket.record.behind is not None  # its MD5 goes to the remote with the body
     return DigestPlan(
-        await store.setting("etag.type", bucket.record) == "md5",
+        window or await store.setting("etag.type", bucket.record) == "md5",
         await store.text("checksum.type", bucket.record),
     )
 
 
-async def head(store: Store, bucket: BucketRow, key: bytes) -> Object:
-    """The record of the current version. Raises `ObjectNotFound`, and `BucketNotFound` where the
-    bucket was looked up a moment ago and is gone."""
+async def head(store: Store, bucket: BucketRow, key: bytes, how: How = LOOK) -> Object:
+    """The record of the current version. Raises `ObjectNotFound`, `BucketNotFound` where the
+    bucket was looked up a moment ago and is gone, and `RemoteError`s where it is a window."""
     raw = await store.index.get("object", bucket.record.id + key)
     if raw is None and store.index.lag:
         current = await buckets.get(store, bucket.name)
         if current.record.id != bucket.record.id:
             raw = await store.index.get("object", current.record.id + key)
+    window = store.window_of(bucket.record)
+    if window is not None:
+        cached = decode(Object, raw) if raw is not None else None
+        return await window.present(store, bucket, key, cached, how)
     if raw is None:
         raise ObjectNotFound(bucket.record.name, key.decode())
     return decode(Object, raw)
 
 
-async def find(store: Store, bucket: BucketRow, key: bytes) -> Found:
-    """The record with its extents and parts. Raises `ObjectNotFound`."""
+async def is_kept(store: Store, bucket: BucketRow, key: bytes) -> bool:
+    """Whether an object is in the cluster, without a question to any remote bucket."""
+    return await store.index.get("object", bucket.record.id + key) is not None
+
+
+async def find(store: Store, bucket: BucketRow, key: bytes, how: How = READ) -> Found:
+    """The record with its extents and parts: see `head`."""
     previous: Object | None = None
     for _ in range(RETRIES):
-        record = await head(store, bucket, key)
+        record = await head(store, bucket, key, how)
         if not record.layout:
             return Found(record, record.extents, record.parts)
         row = await store.index.get("layout", record.layout)
@@ -122,14 +134,16 @@ async def find(store: Store, bucket: BucketRow, key: bytes) -> Found:
     raise WriteConflict("the object is being replaced faster than it can be read")
 
 
-async def find_small(store: Store, bucket: BucketRow, key: bytes) -> tuple[Found, bytes | None]:
+async def find_small(
+    store: Store, bucket: BucketRow, key: bytes, how: How = READ
+) -> tuple[Found, bytes | None]:
     """Like `find`, with the bytes of an object that is one row."""
     previous: Object | None = None
     for _ in range(RETRIES):
-        record = await head(store, bucket, key)
+        record = await head(store, bucket, key, how)
         found = Found(record, record.extents, record.parts)
         if record.layout:
-            found = await find(store, bucket, key)
+            found = await find(store, bucket, key, how)
         extents = found.extents
         if not extents:
             return found, b""
@@ -153,8 +167,10 @@ async def put(
     *,
     conditions: WriteConditions = UNCONDITIONAL,
     algorithms: frozenset[str] = frozenset(),
+    via: Backend | None = None,
 ) -> Object:
-    """Store a body under `key`. `algorithms` are digests `incoming.verify` wants to see."""
+    """Store a body under `key`. `algorithms` are digests `incoming.verify` wants to see; for `via`
+    see `windows`."""
     if not conditions.empty:
         await check_conditions(store, bucket, key, conditions)
     description = await settled(store, bucket, description)
@@ -168,7 +184,7 @@ async def put(
     def build(old: Object | None, mtime: int) -> Object:
         return new_object(stored, description, etag=etag, digest=digest, old=old, mtime=mtime)
 
-    return await commit(store, bucket, key, stored, build, conditions)
+    return await commit(store, bucket, key, stored, build, conditions, via=via)
 
 
 async def settled(store: Store, bucket: BucketRow, description: Description) -> Description:
@@ -216,7 +232,9 @@ def new_object(
 async def check_conditions(
     store: Store, bucket: BucketRow, key: bytes, conditions: WriteConditions
 ) -> None:
-    """Refuse early what cannot succeed now; the commit decides."""
+    """Refuse early what cannot succeed now; the commit decides, and alone for a window."""
+    if bucket.record.behind is not None:
+        return
     raw = await store.index.get("object", bucket.record.id + key)
     current = decode(Object, raw) if raw is not None else None
     conditions.check(current, bucket=bucket.record.name, key=key.decode())
@@ -230,9 +248,13 @@ async def commit(
     build: Callable[[Object | None, int], Object],
     conditions: WriteConditions,
     *extra: Change,
+    via: Backend | None = None,
 ) -> Object:
     """Make a new record visible, in one batch with `extra`. Raises `RowChanged` if one of the
     checks in `extra` fails, and what the conditions and the engine raise."""
+    window = store.window_of(bucket.record)
+    if window is not None:
+        return await window.commit(store, bucket, key, stored, build, conditions, extra, via)
     row_key = bucket.record.id + key
     # Where new keys come in one after the other, the commit's own check is the only look at the
     # old row: see `Store.expects_new_keys`.
@@ -290,6 +312,9 @@ async def delete(
     conditions: WriteConditions = UNCONDITIONAL,
 ) -> bool:
     """Remove an object; False if there was none (which is not an error without conditions)."""
+    window = store.window_of(bucket.record)
+    if window is not None:
+        return await window.delete(store, bucket, key, conditions)
     row_key = bucket.record.id + key
     for _ in range(RETRIES):
         raw = await store.index.get("object", row_key)
@@ -360,6 +385,8 @@ async def redescribe(
 
     Works only where the description asks for no digest that the record lacks.
     """
+    if bucket.record.behind is not None:
+        return None  # the remote has to hear of it, with the bytes
     row_key = bucket.record.id + key
     raw = await store.index.get("object", row_key)
     if raw is None or decode(Object, raw) != source.record:
@@ -397,7 +424,9 @@ def known_digests(record: Object) -> dict[str, bytes]:
     kind, value = record.digest
     if value:
         known[bodies.DIGEST_OF[kind]] = bytes.fromhex(value)
-    if "-" not in record.etag:
+    if record.origin is not None:
+        known |= {name.upper(): bytes.fromhex(v) for name, v in record.origin.checksums.items()}
+    elif "-" not in record.etag:
         known["MD5"] = bytes.fromhex(record.etag)
     return known
 

@@ -3,7 +3,8 @@
 
 The bytes of a small object are checked before any is given. Those of a large one are checked on
 their way, and the last of them is given only if all were right: a damaged object is never served
-whole.
+whole. A copy of a remote object is checked before any of it is given, and one that is damaged is
+dropped and fetched again.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 
-from aisle.core.errors import BodyCorrupt
+from aisle.core.errors import BlobMissing, BodyCorrupt, RemoteChanged
 from aisle.namespace import bodies, objects
 from aisle.namespace.bodies import DIGEST_OF
 from aisle.namespace.objects import Found
 from aisle.namespace.records import Object
 from aisle.namespace.store import BucketRow, Store
+from aisle.namespace.window import copies
 
 _log = logging.getLogger("aisle.reads")
 
@@ -24,11 +26,15 @@ _log = logging.getLogger("aisle.reads")
 async def whole(
     store: Store, bucket: BucketRow, key: str, found: Found, small: bytes | None
 ) -> bytes | AsyncIterator[bytes]:
-    """All bytes of an object: what `find_small` gave, or a stream. Raises `BodyCorrupt`."""
+    """All bytes of an object: what `find_small` gave, or a stream. Raises `BodyCorrupt`, and
+    `RemoteChanged` where a damaged copy cannot be had again."""
     record = found.record
     algorithm, expected = "", b""
     if await store.setting("checksum.validate_warm_get", bucket.record):
-        algorithm, expected = _known(record)
+        if bucket.record.behind is not None:
+            found, small = await _sound(store, bucket, key, found, small)
+        else:
+            algorithm, expected = _known(record)
     if small is not None:
         if algorithm and bodies.digest_small(small, algorithm) != expected:
             corrupt = BodyCorrupt(bucket.record.name, key, algorithm)
@@ -40,6 +46,35 @@ async def whole(
         return stream
     corrupt = BodyCorrupt(bucket.record.name, key, algorithm)
     return bodies.verified(stream, algorithm, expected, corrupt)
+
+
+async def _sound(
+    store: Store, bucket: BucketRow, key: str, found: Found, small: bytes | None
+) -> tuple[Found, bytes | None]:
+    """A copy of a remote object if it is what it was, else the same once more from the remote."""
+    record = found.record
+    if await _intact(store, found, small):
+        return found, small
+    _log.error("the copy of %s/%s is damaged: it is fetched again", bucket.name, key)
+    await copies.drop(store, bucket.record.id + key.encode(), record)
+    again, small = await objects.find_small(store, bucket, key.encode())
+    if again.record.etag != record.etag or again.record.size != record.size:
+        raise RemoteChanged(str(bucket.record.behind), f'"{key}" has changed since it was copied')
+    return again, small
+
+
+async def _intact(store: Store, found: Found, small: bytes | None) -> bool:
+    """Whether the bytes of a copy are those that came; true of what is not in the cluster."""
+    algorithm, expected = _known(found.record)
+    if not algorithm or copies.is_cold(found.record):
+        return True
+    if small is not None:
+        return bodies.digest_small(small, algorithm) == expected
+    try:
+        size = found.record.size
+        return await bodies.digest_of(store, found.extents, 0, size, algorithm) == expected
+    except BlobMissing:
+        return False
 
 
 def _known(record: Object) -> tuple[str, bytes]:

@@ -13,9 +13,14 @@ byte and an entry in `MIGRATIONS`, which is applied when a row is read.
 | `upload`  | bucket id (8) + escaped key + NUL + id (16) | `Upload`    |
 | `part`    | upload id (16) + number (2, big endian)     | `Part`      |
 | `done`    | upload id (16)                              | `Completed` |
-| `garbage` | time (8, ns, big endian) + blob             | empty       |
+| `garbage` | time (8, ns, big endian) + blob             | its bytes (8) |
 | `moved`   | blob of an object that was renamed          | bucket id + key |
 | `reader`  | worker id                                   | `Reader`    |
+| `claim`   | bucket id (8) + key                         | `Claim`     |
+| `chunk`   | holder (16) + number (4, big endian)        | `Extent`    |
+| `atime`   | bucket id (8) + key                         | when it was last used (8, ns) |
+| `inventory` | generation id (8) + key                   | `Inventoried` |
+| `inventories` | bucket id (8) + kind + NUL + name       | `Inventory` |
 | `config`  | `cluster`                                   | `Config`    |
 | `config`  | `node/` + node id                           | `NodeConfig` |
 | `config`  | `root`, `internal`                         | `KeyPair`   |
@@ -44,19 +49,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from aisle.auth.acl import Grant
 from aisle.core.errors import StoreUnavailable
+from aisle.core.names import BucketName, parse_bucket_name
 
 VERSION: Final = 1
 _VERSION_BYTE: Final = bytes([VERSION])
 # Up to this many parts travel in the object's own row; more get a `layout` row, so that a
 # listing never reads the parts of a large upload.
 PARTS_IN_ROW: Final = 4
+# The property of a bucket of our own that makes it a window: the remote bucket's full name.
+BACKEND_BCK: Final = "backend_bck"
 
 
 _SECRET: Final = frozenset(("password", "secret_key", "token", "secret"))
@@ -75,12 +83,15 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Extent(Record, frozen=True, array_like=True):
-    """`length` bytes at `offset` of a blob, or of a row of `body` if `inline`."""
+    """`length` bytes at `offset` of a blob, or of a row of `body` if `inline`. One that is `cold`
+    is never in a row: its bytes are in a remote bucket, and `blob` is what the window calls them.
+    """
 
     blob: bytes
     offset: int
     length: int
     inline: bool = False
+    cold: bool = False
 
 
 class Bucket(Record, frozen=True, array_like=True):
@@ -98,6 +109,14 @@ class Bucket(Record, frozen=True, array_like=True):
     location: str
     props: dict[str, Any]
     mark: bytes = b""
+
+    @property
+    def behind(self) -> BucketName | None:
+        """The remote bucket that this one is a window on; `None` for a bucket of our own."""
+        if self.provider != "ais" or self.namespace.startswith("@"):
+            return BucketName(self.name, self.provider, self.namespace)
+        named = self.props.get(BACKEND_BCK)
+        return parse_bucket_name(named) if named else None
 
 
 class PartInfo(Record, frozen=True, array_like=True):
@@ -125,6 +144,52 @@ class Owned(Listed, frozen=True, array_like=True):
     owner: str
 
 
+class Inventoried(Owned, frozen=True, array_like=True):
+    """An entry of an inventory of a remote bucket: what a listing shows, its version there, and
+    digests of the whole body in hex."""
+
+    version: str = ""
+    sums: dict[str, str] = {}
+
+
+class Inventory(Record, frozen=True, array_like=True):
+    """An inventory of a remote bucket: see `window.inventory.generations`.
+
+    `rows` is the id of the generation that is listed, empty while there is none; `source` tells
+    what it was made of, `started` and `finished` (ns) when, `count` and `size` (bytes of its rows)
+    how large it is. `making` is one that `job` makes of `making_of`; the rows of those in `dropped`
+    are to be deleted. `prefix` limits what is in it; `chunk` is names a chunk, for who asks.
+    """
+
+    name: str
+    rows: bytes = b""
+    source: str = ""
+    started: int = 0
+    finished: int = 0
+    count: int = 0
+    size: int = 0
+    prefix: str = ""
+    chunk: int = 0
+    job: str = ""
+    making: bytes = b""
+    making_of: str = ""
+    dropped: list[bytes] = []
+
+
+class Origin(Record, frozen=True, array_like=True):
+    """What the remote bucket said of the version that a row of a window is a copy of.
+
+    `source` is the provider; `etag` is the remote's and also the row's; `modified` (ns) its
+    Last-Modified and the row's `mtime`; `checksums` are the remote's, of the whole body, in hex.
+    """
+
+    source: str
+    etag: str = ""
+    version: str = ""
+    modified: int = 0
+    checksums: dict[str, str] = {}
+
+
 class Object(Record, frozen=True, array_like=True):
     """The current version of an object.
 
@@ -149,6 +214,7 @@ class Object(Record, frozen=True, array_like=True):
     part_count: int
     seq: int
     acl: list[Grant] | None = None
+    origin: Origin | None = None  # of a window's copy; its ETag may be no MD5
 
 
 class Layout(Record, frozen=True, array_like=True):
@@ -156,6 +222,28 @@ class Layout(Record, frozen=True, array_like=True):
 
     extents: list[Extent]
     parts: list[PartInfo]
+
+
+class Holder(Record, frozen=True, array_like=True):
+    """Who is at work on an object of a window: `id` (16) names the work, `worker` the process, as
+    in `reader`. A writer that has begun an upload in parts at the remote names it."""
+
+    id: bytes
+    worker: bytes
+    writes: bool
+    started: int
+    upload: str = ""
+
+
+class Claim(Record, frozen=True, array_like=True):
+    """Who is at work on an object of a window: any number of writers, or one that fetches it. A
+    copy may be kept only by one that was alone all the time: see `window.claims`. Of what is
+    fetched, `etag` and `size` are told, and the chunks that are there already (table `chunk`)."""
+
+    holders: list[Holder]
+    crowded: bool = False
+    etag: str = ""
+    size: int = 0
 
 
 class Upload(Record, frozen=True, array_like=True):
@@ -443,6 +531,27 @@ def decode(kind: type[R], row: bytes) -> R:
         return decoder(kind)(memoryview(row)[1:])
     except msgspec.MsgspecError as error:
         raise StoreUnavailable(f"a {kind.__name__} row cannot be read: {error}") from error
+
+
+class _Sized(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The first field of `Listed`."""
+
+    size: int
+
+
+def sizes(rows: Iterable[bytes]) -> list[int]:
+    """The sizes in rows of objects, or of entries of inventories: a fifth of what `decode` costs,
+    for pages of ten thousand. Raises `StoreUnavailable`."""
+    read = _read_size
+    try:
+        return [
+            read(row[1:]).size if row[0] == VERSION else decode(Listed, row).size for row in rows
+        ]
+    except (msgspec.MsgspecError, IndexError) as error:
+        raise StoreUnavailable(f"a row of a listing cannot be read: {error}") from error
+
+
+_read_size: Final = msgspec.msgpack.Decoder(_Sized).decode
 
 
 def _migrate(kind: type[Record], row: bytes) -> bytes:

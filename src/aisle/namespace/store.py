@@ -11,15 +11,23 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aisle.core import budget, settings
-from aisle.core.errors import RowChanged
+from aisle.core.clusters import CIRCLING
+from aisle.core.errors import BackendDisabled, NotSupported, RemoteLoop, RowChanged
 from aisle.core.names import BucketName
 from aisle.namespace import configuration
-from aisle.namespace.configuration import in_force, node_key
+from aisle.namespace.configuration import BACKENDS, DISABLED, in_force, node_key
 from aisle.namespace.records import Bucket, Config, NodeConfig, decode
+from aisle.namespace.room import Room
+from aisle.namespace.window.atimes import AccessTimes
+from aisle.namespace.windows import Window
 from aisle.store.base import ABSENT, Blobs, Check, Index, Put
+
+if TYPE_CHECKING:
+    from aisle.namespace.window.claims import Held
+    from aisle.namespace.window.registry import Remotes
 
 CONFIG_KEY: Final = configuration.CONFIG_KEY
 # A read looks up the rows that name its bytes a little before it announces itself.
@@ -62,6 +70,7 @@ class Store:
         self.now = now
         self.outgoing = budget.reading()
         self.incoming = budget.writing()
+        self.fetching = budget.fetching()
         self._reads: dict[int, int] = {}  # running reads of blobs: token -> time of their start
         self._tokens = count()
         self._new_keys = 0  # writes in a row that found no old row
@@ -73,8 +82,35 @@ class Store:
         self._config = self.cluster_config
         self._config_epoch: int | None = None
         self.bucket_cache: dict[bytes, tuple[int, BucketRow]] = {}
+        self.names: dict[bytes, float] = {}  # when S3 names were looked for: see `buckets.find`
         self.documents: dict[bytes, tuple[int, bytes, Any]] = {}  # kept by `documents`
+        self.window: Window | None = None  # of buckets with a remote one behind them
+        self.remotes: Remotes | None = None  # which remote buckets can be reached
+        self.atimes = AccessTimes(index, now)
+        self.room = Room(self)
+        self.count: Callable[[str, int, int], None] = _uncounted  # an event, how often, bytes
+        self.share = 1  # among how many processes what the cluster may use of something is divided
         self.reserved_keys: frozenset[str] = frozenset()  # access keys that no user may have
+        # This process as others know it, and what it has at work in windows: `window.claims`.
+        self.worker = uuid.uuid4().bytes
+        self.claims: set[bytes] = set()
+        self.unended: list[Held] = []
+        self.beaten = 0
+
+    def window_of(self, bucket: Bucket) -> Window | None:
+        """What to ask for the objects of a bucket, if a remote one is behind it. Raises
+        `NotSupported` in a process that cannot reach any, `BackendDisabled` by the settings as they
+        were last read, and `RemoteLoop` for a request that has come through here before."""
+        behind = bucket.behind
+        if behind is None:
+            return None
+        if self._config.values.get(BACKENDS + behind.provider) == DISABLED:
+            raise BackendDisabled(f"{behind} cannot be reached: its backend is disabled")
+        if CIRCLING.get():
+            raise RemoteLoop(str(behind))
+        if self.window is None:
+            raise NotSupported(f"{behind} cannot be reached from this process")
+        return self.window
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -146,6 +182,10 @@ class Store:
         new = await configuration.change_cluster(self.index, values, now=self.now(), reset=reset)
         self._config_epoch = None
         return new
+
+
+def _uncounted(event: str, count: int, size: int) -> None:
+    """What becomes of counts in a process that counts nothing."""
 
 
 async def read_config(index: Index) -> Config:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from aisle.backend.base import Backend
 from aisle.core import checksums
 from aisle.core.errors import (
     DigestMismatch,
@@ -86,12 +87,13 @@ async def create(
     checksum_type: str,
     initiator: str = "",
     asked: Mapping[str, str] | None = None,
+    identity: bytes = b"",
 ) -> Upload:
     """Begin an upload; `initiator` is the user that does, as policies call it, and `asked` what
-    they may ask of its parts."""
+    they may ask of its parts. It has an `identity` already where it is another service's too."""
     description = await objects.settled(store, bucket, description)
     record = Upload(
-        id=timed_id(),
+        id=identity or timed_id(),
         started=store.now(),
         owner=description.owner,
         storage_class=description.storage_class,
@@ -205,9 +207,13 @@ async def complete(
     claims: Claims,
     *,
     conditions: WriteConditions = UNCONDITIONAL,
+    via: Backend | None = None,
 ) -> Object:
-    """Make the object of the named parts visible. Raises `InvalidPart`, `InvalidPartOrder`,
-    `PartTooSmall`, `DigestMismatch` and what the conditions raise; then nothing has changed."""
+    """Make the object of the named parts visible; for `via` see `windows`.
+
+    Raises `InvalidPart`, `InvalidPartOrder`, `PartTooSmall`, `DigestMismatch` and what the
+    conditions raise; then nothing has changed.
+    """
     if any(left.number >= right.number for left, right in pairwise(named)):
         raise InvalidPartOrder("the parts are not in ascending order")
     minimum = await store.size("multipart.min_part_size", bucket.record)
@@ -232,7 +238,7 @@ async def complete(
                 extra += bodies.release(decode(Part, raw).extents, store.now())
         try:
             record = await objects.commit(
-                store, bucket, upload.key, None, build, conditions, *extra
+                store, bucket, upload.key, None, build, conditions, *extra, via=via
             )
         except RowChanged as lost:
             if lost.table == "upload":

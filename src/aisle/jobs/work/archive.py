@@ -51,7 +51,7 @@ async def _members(task: Task, source: BucketRow, itself: bytes | None) -> Async
     args, selection = task.args, Selection(task.args)
     before = f"{source.record.name}/" if args.get("isbn") else ""
     top = len(selection.prefix or "") if args.get("nr") and selection.prefix is not None else None
-    async for batch in selection.batches(task.store, source):
+    async for batch in selection.batches(task.store, source, remote=True):
         for item in batch:
             if item.key == itself and not selection.listed:
                 continue  # an archive is not put into itself for lying in the same bucket
@@ -80,7 +80,7 @@ async def _begin_anew(task: Task) -> None:
 
 
 async def _look(store: Store, source: BucketRow, item: Item) -> tuple[Found, bytes | None]:
-    if item.raw is None:
+    if item.absent:
         raise ObjectNotFound(source.record.name, item.name)
     return await objects.find_small(store, source, item.key)
 

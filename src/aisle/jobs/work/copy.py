@@ -12,15 +12,16 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
-from aisle.core.errors import AisleError, ObjectNotFound
+from aisle.core.errors import AisleError, InvalidName, KeyTooLong, ObjectNotFound
 from aisle.core.names import encode_key
 from aisle.jobs.task import BUCKET, TO, Task
-from aisle.jobs.work.selection import Item, Selection, open_bucket, rows_of, scan
+from aisle.jobs.work.selection import Item, Selection, listed, open_bucket, rows_of, scan
 from aisle.jobs.work.together import OF_ONE, in_order, note_failure, width
 from aisle.namespace import destroy, objects
 from aisle.namespace.objects import Description
 from aisle.namespace.records import Listed, decode
 from aisle.namespace.store import BucketRow
+from aisle.namespace.windows import READ
 
 _COPY: Final = "copy:"
 _SYNC: Final = "sync:"
@@ -65,6 +66,8 @@ class _Copying:
         self.at_once = width(args.get("num_workers", 0))
         self.owner: str = args.get("owner", "")
         self.within = args[TO] == args[BUCKET]
+        self.all: bool = args.get("all", True)  # what is in a remote bucket alone, too
+        self.how = READ._replace(latest=args.get("latest", False))
 
     async def run(self) -> None:
         cursor = self.task.progress.cursor
@@ -88,7 +91,7 @@ class _Copying:
                     await self.task.advance(1, result, cursor=cursor)
 
     async def _items(self, after: str) -> AsyncIterator[Item]:
-        async for batch in self.selection.batches(self.store, self.source, after):
+        async for batch in self.selection.batches(self.store, self.source, after, remote=self.all):
             for item in batch:
                 yield item
 
@@ -96,23 +99,33 @@ class _Copying:
         """Copy an object; its size, or `None` if there was nothing to do, or why it failed."""
         try:
             target = encode_key(self.renaming.target(item.name))
-            if item.raw is None:
-                await self._absent(item, target)
+            if self.within and (target == item.key or self._is_new(item)):
                 return None
-            if self.within and (target == item.key or self._is_new(item.raw)):
-                return None
-            if self.to is None:
-                return item.size
-            await self._copy_object(item.key, self.to, target)
-            return item.size
+            try:
+                return await self._copy_present(item, target)
+            except ObjectNotFound:
+                if item.raw is None:
+                    await self._absent(item, target)
+                    return None
+                raise
         except OF_ONE as error:
             if isinstance(error, ObjectNotFound) and not self.selection.listed:
                 return None  # it was deleted since it was listed
             return error
 
-    async def _copy_object(self, key: bytes, to: BucketRow, target: bytes) -> None:
+    async def _copy_present(self, item: Item, target: bytes) -> int:
+        """Copy an object that is there; its size. Raises `ObjectNotFound`."""
+        if item.absent:
+            raise ObjectNotFound(self.source.record.name, item.name)
+        if self.to is not None:
+            return await self._copy_object(item.key, self.to, target)
+        if item.raw is None and item.told is None:
+            return (await objects.head(self.store, self.source, item.key)).size
+        return item.size
+
+    async def _copy_object(self, key: bytes, to: BucketRow, target: bytes) -> int:
         """Copy an object with all that is said of it; the copy is its maker's."""
-        found, small = await objects.find_small(self.store, self.source, key)
+        found, small = await objects.find_small(self.store, self.source, key, self.how)
         record = found.record
         description = Description(
             headers=record.headers,
@@ -122,6 +135,7 @@ class _Copying:
             checksum_algorithm=next(iter(record.checksums), ""),
         )
         await objects.copy(self.store, found, to, target, description, small=small)
+        return record.size
 
     async def _absent(self, item: Item, target: bytes) -> None:
         """What was named does not exist: a mistake in a list, but not in a template."""
@@ -130,26 +144,51 @@ class _Copying:
         elif self.selection.listed:
             raise ObjectNotFound(self.source.record.name, item.name)
 
-    def _is_new(self, raw: bytes) -> bool:
+    def _is_new(self, item: Item) -> bool:
         """Whether an object has come since the job was begun: copies within a bucket lie in the
         way of the walk, and are not to be copied again."""
-        return decode(Listed, raw).mtime >= self.task.record.created
+        if item.raw is None or item.remote:
+            return False
+        return decode(Listed, item.raw).mtime >= self.task.record.created
 
     async def _delete_absent(self, to: BucketRow, prefix: str, cursor: str) -> None:
         after = cursor.removeprefix(_SYNC) if cursor.startswith(_SYNC) else ""
         start = self.renaming.prepend + prefix
-        async for batch in scan(self.store, to, start, after.encode("utf-8", "surrogateescape")):
+        async for batch in self._everything(to, start, after):
             lacking = await self._lacking(batch)
-            rows = [(to.record.id + item.key, item.raw or b"") for item in lacking]
-            await destroy.remove(self.store, rows)
+            if to.record.behind is None:
+                rows = [(to.record.id + item.key, item.raw or b"") for item in lacking]
+                await destroy.remove(self.store, rows)
+            else:
+                for item in lacking:
+                    await objects.delete(self.store, to, item.key)
             await self.task.advance(cursor=_SYNC + batch[-1].after)
+
+    def _everything(self, to: BucketRow, prefix: str, after: str) -> AsyncIterator[list[Item]]:
+        if to.record.behind is not None:
+            return listed(self.store, to, prefix, after)
+        return scan(self.store, to, prefix, after.encode("utf-8", "surrogateescape"))
 
     async def _lacking(self, batch: list[Item]) -> list[Item]:
         """Those of a batch of the destination that are no copy of anything in the source."""
         pairs = [(item, name) for item in batch for name in self.renaming.sources(item.name)]
         rows = await rows_of(self.store, self.source, [name for _, name in pairs])
         backed = {item.name for (item, _), raw in zip(pairs, rows, strict=True) if raw is not None}
+        if self.source.record.behind is not None:
+            backed |= {
+                item.name
+                for item, name in pairs
+                if item.name not in backed and await self._is_there(name)
+            }
         return [item for item in batch if item.name not in backed]
+
+    async def _is_there(self, name: str) -> bool:
+        """Whether the remote bucket behind the source has an object."""
+        try:
+            await objects.head(self.store, self.source, encode_key(name))
+        except (ObjectNotFound, InvalidName, KeyTooLong):
+            return False
+        return True
 
 
 async def copy_objects(task: Task) -> None:

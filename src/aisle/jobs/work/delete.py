@@ -5,14 +5,22 @@ An object that does not exist (any more) is deleted already, so that a batch may
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
 from aisle.jobs.task import Task
-from aisle.jobs.work.selection import Selection, open_bucket
-from aisle.namespace import destroy
+from aisle.jobs.work.selection import Item, Selection, open_bucket
+from aisle.jobs.work.together import AT_ONCE, in_order
+from aisle.namespace import destroy, objects
 from aisle.namespace.records import Listed, decode
+from aisle.namespace.store import BucketRow
 
 
 async def delete_objects(task: Task) -> None:
     bucket = await open_bucket(task)
+    if bucket.record.behind is not None:
+        await _delete_remote(task, bucket)
+        return
     selection = Selection(task.args)
     base = bucket.record.id
     async for batch in selection.batches(task.store, bucket, task.progress.cursor):
@@ -22,3 +30,20 @@ async def delete_objects(task: Task) -> None:
         size = sum(decode(Listed, raw).size for _, raw in removed)
         await task.advance(len(removed), size, cursor=batch[-1].after)
     await open_bucket(task)  # nothing is found in a bucket that was destroyed meanwhile either
+
+
+async def _delete_remote(task: Task, bucket: BucketRow) -> None:
+    """Objects of a window: the remote bucket has to hear of each."""
+    selection = Selection(task.args)
+
+    async def items() -> AsyncIterator[Item]:
+        async for batch in selection.batches(task.store, bucket, task.progress.cursor, remote=True):
+            for item in batch:
+                yield item
+
+    async def remove(item: Item) -> bool:
+        return await objects.delete(task.store, bucket, item.key)
+
+    async with aclosing(in_order(items(), remove, AT_ONCE)) as results:
+        async for item, removed in results:
+            await task.advance(int(removed), item.size if removed else 0, cursor=item.after)

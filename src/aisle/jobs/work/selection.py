@@ -2,7 +2,8 @@
 
 A selection is read in batches, each of bounded size and with the place after it, from which another
 worker goes on: of a list and of a template that is a number, of a prefix the last key. What a list
-or a template names need not exist: such an item has no row.
+or a template names need not exist: such an item has no row. Nor has one that is in a remote bucket
+alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from itertools import count, islice
 from typing import Any, Final, NamedTuple
 
 from aisle.core import templates
-from aisle.core.errors import AisleError, BucketNotFound
+from aisle.core.errors import AisleError, BucketNotFound, NotSupported
 from aisle.core.names import encode_key
 from aisle.jobs.task import BUCKET, Task, bucket_in
 from aisle.namespace import buckets
@@ -27,12 +28,19 @@ _ID: Final = 8  # bytes of bucket id before the key in a row's key
 
 
 class Item(NamedTuple):
-    """An object that was selected, the row it had (`None` if it does not exist), and the place
-    after it."""
+    """An object that was selected, the row it had, and the place after it. Without a row it does
+    not exist, unless it may be in the `remote` bucket behind its own, whose listing may have `told`
+    its size."""
 
     name: str
     raw: bytes | None
     after: str
+    remote: bool = False
+    told: int | None = None
+
+    @property
+    def absent(self) -> bool:
+        return self.raw is None and not self.remote
 
     @property
     def key(self) -> bytes:
@@ -40,7 +48,7 @@ class Item(NamedTuple):
 
     @property
     def size(self) -> int:
-        return decode(Listed, self.raw).size if self.raw is not None else 0
+        return decode(Listed, self.raw).size if self.raw is not None else self.told or 0
 
 
 class Selection:
@@ -62,10 +70,23 @@ class Selection:
             self.prefix = self._template.prefix
 
     async def batches(
-        self, store: Store, bucket: BucketRow, after: str = "", *, size: int = BATCH
+        self,
+        store: Store,
+        bucket: BucketRow,
+        after: str = "",
+        *,
+        size: int = BATCH,
+        remote: bool = False,
+        delimiter: str = "",
     ) -> AsyncIterator[list[Item]]:
-        """The objects behind the place `after`, `size` at a time."""
+        """The objects behind the place `after`, `size` at a time. With `remote` a prefix of a
+        window selects all that the remote bucket has, up to the next `delimiter`; without, what is
+        in the cluster."""
         prefix = self.prefix
+        if prefix is not None and remote and bucket.record.behind is not None:
+            async for batch in listed(store, bucket, prefix, after, delimiter):
+                yield batch
+            return
         if prefix is not None:
             key = after.encode("utf-8", "surrogateescape")
             async for batch in scan(store, bucket, prefix, key, size=size):
@@ -96,6 +117,30 @@ async def scan(
         yield [Item(name, raw, name) for name, (_, raw) in zip(names, rows, strict=True)]
 
 
+async def listed(
+    store: Store, bucket: BucketRow, prefix: str, after: str = "", delimiter: str = ""
+) -> AsyncIterator[list[Item]]:
+    """The same of what the remote bucket behind a window lists. Raises `RemoteError`s, and
+    `NotSupported` for one that cannot be listed."""
+    if store.remotes is None:
+        raise NotSupported("remote buckets cannot be reached from this process")
+    backend = await store.remotes.backend(store, bucket.record)
+    if not backend.lists:
+        raise NotSupported(f"{backend.name} cannot be listed: name objects one by one")
+    token = ""
+    while True:
+        page = await backend.list(prefix=prefix, delimiter=delimiter, after=after, token=token)
+        rows = await rows_of(store, bucket, [entry.key for entry in page.entries])
+        if page.entries:
+            yield [
+                Item(entry.key, raw, entry.key, True, entry.size)
+                for entry, raw in zip(page.entries, rows, strict=True)
+            ]
+        token = page.token
+        if not token:
+            return
+
+
 async def rows_of(store: Store, bucket: BucketRow, names: Sequence[str]) -> list[bytes | None]:
     """The rows of objects by name; a text that cannot be a name has none."""
     keys = [_key(name) for name in names]
@@ -108,8 +153,10 @@ async def _found(
     store: Store, bucket: BucketRow, names: Sequence[str], places: Iterator[int]
 ) -> list[Item]:
     rows = await rows_of(store, bucket, names)
+    remote = bucket.record.behind is not None
     return [
-        Item(name, raw, str(place)) for name, raw, place in zip(names, rows, places, strict=False)
+        Item(name, raw, str(place), remote)
+        for name, raw, place in zip(names, rows, places, strict=False)
     ]
 
 

@@ -11,18 +11,21 @@ from typing import Final
 
 import msgspec
 
-from aisle.core.errors import BucketNotFound
+from aisle.core.errors import BackendDisabled, BucketNotFound, RemoteError
 from aisle.jobs.task import Task, bucket_in
 from aisle.namespace import buckets
 from aisle.namespace.records import Listed, decode
 from aisle.namespace.store import BucketRow
+from aisle.namespace.window.adding import remotes_of
+from aisle.namespace.window.directory import in_namespace
 
 PAGE: Final = 2000
 _BUCKETS: Final = 100
 
 
 class Tally(msgspec.Struct):
-    """What is in one bucket: objects, their bytes, and the least and most that one has."""
+    """What is in one bucket: objects, their bytes, and the least and most that one has; of a
+    window its copies, and apart from them what the remote bucket lists."""
 
     name: str
     provider: str
@@ -31,19 +34,23 @@ class Tally(msgspec.Struct):
     size: int = 0
     least: int = 0
     most: int = 0
+    remote_count: int = 0
+    remote_size: int = 0
 
 
 class Summary(msgspec.Struct):
     """Everything counted so far; `disks` are the bytes of the disks below.
 
     `done` is the row key of the last bucket that was counted whole, in hex, and `after` that of the
-    last object counted in the next one, whose tally is the last one then.
+    last object counted in the next one, whose tally is the last one then. `remote` continues the
+    list of its remote bucket, once that is being counted.
     """
 
     disks: int = 0
     tallies: list[Tally] = []
     done: str = ""
     after: str = ""
+    remote: str = ""
 
 
 def read(cursor: str) -> Summary:
@@ -59,12 +66,15 @@ async def summarise(task: Task) -> object:
         if not state.after.startswith(row.record.id.hex()):
             if state.after:  # the bucket that was begun is gone
                 state.tallies.pop()
-            state.after = ""
+            state.after = state.remote = ""
             state.tallies.append(Tally(*row.name))
         tally = state.tallies[-1]
         tally.name, tally.namespace = row.record.name, row.record.namespace
-        await _count(task, state, row)
-        state.done, state.after = row.key.hex(), ""
+        if not state.remote:
+            await _count(task, state, row)
+        if task.args.get("remote") and row.record.behind is not None:
+            await _count_remote(task, state, row)
+        state.done, state.after, state.remote = row.key.hex(), "", ""
     return msgspec.to_builtins(state)
 
 
@@ -80,11 +90,10 @@ async def _rows(task: Task, state: Summary) -> AsyncIterator[BucketRow]:
         return
     after = bytes.fromhex(state.done)
     provider, namespace = task.args.get("provider"), task.args.get("namespace")
-    while rows := await buckets.list_all(
-        task.store, after=after, limit=_BUCKETS, namespace=namespace
-    ):
+    while rows := await buckets.list_all(task.store, after=after, limit=_BUCKETS):
         for row in rows:
-            if not provider or row.record.provider == provider:
+            fits = in_namespace(row.record.namespace, namespace)
+            if fits and provider in ("", None, row.record.provider):
                 yield row
         after = rows[-1].key
 
@@ -106,3 +115,25 @@ async def _count(task: Task, state: Summary, row: BucketRow) -> None:
         await task.advance(len(sizes), total, cursor=msgspec.json.encode(state).decode())
         if len(rows) < PAGE:
             return
+
+
+async def _count_remote(task: Task, state: Summary, row: BucketRow) -> None:
+    """Count what the remote bucket lists into the last tally. Of many buckets one that cannot be
+    listed is passed over; it counts as an error."""
+    tally, prefix = state.tallies[-1], str(task.args.get("prefix", ""))
+    state.after = state.after or row.record.id.hex()
+    try:
+        backend = await remotes_of(task.store).backend(task.store, row.record)
+        while backend.lists:
+            page = await backend.list(prefix=prefix, token=state.remote)
+            size = sum(entry.size for entry in page.entries)
+            tally.remote_count += len(page.entries)
+            tally.remote_size += size
+            state.remote = page.token
+            await task.advance(len(page.entries), size, cursor=msgspec.json.encode(state).decode())
+            if not page.token:
+                return
+    except (RemoteError, BackendDisabled):
+        if bucket_in(task.args) is not None:
+            raise
+        await task.advance(errors=1)

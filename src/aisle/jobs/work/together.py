@@ -14,6 +14,7 @@ from aisle.core.errors import (
     InvalidArgument,
     KeyTooLong,
     ObjectNotFound,
+    RemoteError,
     WriteConflict,
 )
 from aisle.jobs.task import Task
@@ -28,6 +29,7 @@ OF_ONE: Final = (
     BlobMissing,
     BodyCorrupt,
     WriteConflict,
+    RemoteError,
 )
 _TOLD: Final = 5  # errors that a job tells in full
 

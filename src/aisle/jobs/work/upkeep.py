@@ -15,7 +15,6 @@ from aisle.namespace import buckets, housekeeping
 
 _PAGE: Final = 1000
 _REASONS: Final = {
-    "lru": "objects of these buckets have no other place to be read from: none is evicted",
     "resilver": "no object lies on another disk than it is looked for",
     "rebalance": "every node serves every object: none has to move",
 }

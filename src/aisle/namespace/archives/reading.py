@@ -30,6 +30,7 @@ from aisle.namespace.archives.zips import Wanted, ZipReader
 from aisle.namespace.objects import Found
 from aisle.namespace.records import Object
 from aisle.namespace.store import BucketRow, Store
+from aisle.namespace.windows import READ, How
 
 
 def uri(bucket: BucketRow) -> str:
@@ -74,10 +75,12 @@ class Archive(NamedTuple):
         return TarReader(self.stream())
 
 
-async def open_archive(store: Store, bucket: BucketRow, key: bytes, *, mime: str = "") -> Archive:
+async def open_archive(
+    store: Store, bucket: BucketRow, key: bytes, *, mime: str = "", how: How = READ
+) -> Archive:
     """The object as an archive: of the type `mime`, or of what its name or else its first bytes
     tell. Raises `ObjectNotFound`, `InvalidArgument` and `ArchiveError`."""
-    found, small = await objects.find_small(store, bucket, key)
+    found, small = await objects.find_small(store, bucket, key, how)
     stored = Stored(store, found, small)
     shown, text = uri(bucket), key.decode()
     form = formats.by_type(mime) if mime else formats.by_name(text)

@@ -133,6 +133,8 @@ class Export:
     async def _asked(self, bucket: BucketRow, asked: Asked) -> AsyncIterator[bytes]:
         yield self._frame(Kind.BUCKET, bucket.raw)
         self.counts.buckets += 1
+        if bucket.record.behind is not None:
+            asked = asked._replace(objects=())
         if asked.offset and asked.objects:
             async for frame in self._large(bucket, asked.objects[0], asked.offset):
                 yield frame
@@ -194,7 +196,8 @@ class Export:
                     yield frame
         else:
             step = _STEP if self._bodies else _HEADS
-            while not self._full:
+            # What a window has is in its remote bucket: copies stay here.
+            while not self._full and bucket.record.behind is None:
                 after = base + self._at.key if self._at.key else b""
                 rows = await self._store.index.scan("object", prefix=base, after=after, limit=step)
                 if not rows:

@@ -367,6 +367,8 @@ class Import:
     # --- objects and parts ----------------------------------------------------------------------
 
     async def _object(self, bucket: BucketRow, item: ObjectItem) -> None:
+        if bucket.record.behind is not None:
+            raise Unfit(f"the bucket is a window on {bucket.record.behind}, which is left alone")
         row_key = bucket.record.id + item.key
         raw = await self._store.index.get("object", row_key)
         entry = await self._journal.get("object", row_key) if self._journal else None

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from aisle.auth.access import ROOT_ACCOUNT
 from aisle.core.errors import RowChanged, WriteConflict
 from aisle.namespace.records import (
     AccessKey,
@@ -62,7 +63,7 @@ async def everyone(store: Store) -> AsyncIterator[tuple[Kind, bytes]]:
     async for _, raw in _scan(store, "cluster", b"id/"):
         yield Kind.CLUSTER, raw
     async for key, raw in _scan(store, accounts.TABLE, b"id/"):
-        if key != accounts.key(root.ACCOUNT):
+        if key != accounts.key(ROOT_ACCOUNT):
             yield Kind.PERSON, pack(Person(raw))
     async for _, raw in _scan(store, users.TABLE):
         user = decode(User, raw)
@@ -182,7 +183,7 @@ class People:
 
     async def _account(self, account: Account) -> tuple[bytes | None, Taken]:
         """The row of an account at the target, made if need be; `None` if it has no place."""
-        if account.id == root.ACCOUNT:
+        if account.id == ROOT_ACCOUNT:
             await root.ensure(self._store)
         place = accounts.key(account.id)
         for _ in range(RETRIES):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aisle.auth import permissions
+from aisle.core import permissions
 from aisle.core.errors import (
     ClusterExists,
     ClusterNotFound,

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
+from aisle.auth.access import ROOT_ACCOUNT
 from aisle.auth.credentials import Credential, NotLoaded
 from aisle.auth.policy.document import Policy, parse_identity_policy
 from aisle.auth.principal import BucketId, Principal
@@ -26,7 +27,6 @@ from aisle.namespace.users.names import ROOT
 from aisle.namespace.users.passwords import Passwords
 from aisle.namespace.users.tokens import Tokens
 
-ROOT_ACCOUNT: Final = root.ACCOUNT
 _CACHED: Final = 10_000
 _POLICIES: Final = 1000
 _FRESH: Final = 1_000_000_000

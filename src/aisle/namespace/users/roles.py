@@ -11,7 +11,6 @@ from typing import Final
 
 import msgspec
 
-from aisle.auth.permissions import EVERYTHING
 from aisle.core.errors import (
     InvalidArgument,
     InvalidRequest,
@@ -21,6 +20,7 @@ from aisle.core.errors import (
     RowChanged,
     WriteConflict,
 )
+from aisle.core.permissions import EVERYTHING
 from aisle.namespace.records import Role, User, decode, encode
 from aisle.namespace.store import RETRIES, Store
 from aisle.namespace.users import names

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from aisle.auth.access import ROOT_ACCOUNT
 from aisle.core.errors import RowChanged
 from aisle.namespace.records import Account, KeyPair, User, decode, encode
 from aisle.namespace.store import Store
@@ -20,7 +21,6 @@ from aisle.namespace.users import accounts, keys, users
 from aisle.namespace.users.names import ROOT
 from aisle.store.base import ABSENT, Change, Check, Index, Put
 
-ACCOUNT: Final = "000000000000"
 CANONICAL: Final = hashlib.sha256(b"aisle user root").hexdigest()
 ROOT_KEYS: Final = b"root"  # of the table `config`
 INTERNAL_KEYS: Final = b"internal"
@@ -37,12 +37,12 @@ class Made(NamedTuple):
 
 def account() -> Account:
     """The administrator's account."""
-    return Account(ACCOUNT, CANONICAL, ROOT, "", ROOT, 0, members=1)
+    return Account(ROOT_ACCOUNT, CANONICAL, ROOT, "", ROOT, 0, members=1)
 
 
 def row() -> User:
     """The administrator as a user."""
-    return User(ROOT, ACCOUNT, 0, roles=["Admin"], id="AIDAROOT" + "0" * 12)
+    return User(ROOT, ROOT_ACCOUNT, 0, roles=["Admin"], id="AIDAROOT" + "0" * 12)
 
 
 async def ensure(store: Store) -> None:
