@@ -6,8 +6,8 @@ import pytest
 
 from aisle.api.s3.actions import NEEDS, needed, needed_of_new, on_version
 from aisle.api.s3.operations import ROUTES
-from aisle.auth import permissions
 from aisle.auth.policy.actions import KINDS, Kind
+from aisle.core import permissions
 from aisle.core.http import RequestHead
 
 LEVELS = {name: row.level for row in ROUTES for name in row.names}

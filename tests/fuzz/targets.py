@@ -7,7 +7,9 @@ runs all of them for a moment, `make fuzz` one of them for as long as is wanted.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -21,10 +23,13 @@ from aisle.auth.policy.document import parse_bucket_policy, parse_identity_polic
 from aisle.auth.tokens import Key, issue, key_id, verify
 from aisle.core.errors import AisleError
 from aisle.core.http import RequestHead, fold_headers, parse_query
+from aisle.core.names import MAX_KEY_BYTES
 from aisle.core.ranges import resolve_range
 from aisle.core.templates import parse as parse_template
 from aisle.core.xmltree import MAX_DEPTH, Element, XmlError, parse_tree
 from aisle.namespace.listing import decode_token
+from aisle.namespace.records import Inventoried, decode
+from aisle.namespace.window.inventory import csvgz, manifest
 from tests.auth.signing import ALICE, lookup
 
 NOW: Final = 1369353600.0
@@ -257,6 +262,45 @@ def template(data: bytes) -> None:
         parse_template(data.decode("utf-8", "surrogateescape"))
 
 
+# --- inventories of remote buckets ------------------------------------------------------------
+
+_COLUMNS: Final = ("bucket", "key", "size", "lastmodifieddate", "etag", "storageclass")
+_MANIFESTS: Final = (
+    b'{"sourceBucket":"b","version":"2016-11-30","fileFormat":"CSV","fileSchema":"Bucket, Key",'
+    b'"files":[{"key":"i/b/x.csv.gz","size":3,"MD5checksum":"900150983cd24fb0d6963f7d28e17f72"}]}',
+    b"{}",
+)
+_INVENTORIES: Final = (
+    b'"b","a%20b+c","1","2026-11-22T01:00:00.000Z","d41d8cd98f00b204e9800998ecf8427e","STANDARD"\n',
+    b'b,"a\nb",,,,\n"b","""",0,,"<","x"\n',
+)
+
+
+def inventory_manifest(data: bytes) -> None:
+    """Every file of a manifest that is read lies in its folder and has a size and an MD5."""
+    files: Sequence[manifest.File] = ()
+    with suppress(AisleError):
+        files = manifest.parse(data, bucket="b", folder="i/b/").files
+    for file in files:
+        assert file.key.startswith("i/b/")
+        assert 0 <= file.size <= manifest.FILE_LIMIT
+        assert len(bytes.fromhex(file.md5)) == 16
+
+
+def inventory_csv(data: bytes) -> None:
+    """Every row that is read of a file has a key and what a listing can show as it is."""
+    packed, found = io.BytesIO(gzip.compress(data, compresslevel=1)), []
+    with suppress(AisleError):
+        for rows in csvgz.read(packed, _COLUMNS, "b", batch=1):
+            found += rows
+    for key, raw in found:
+        kept = decode(Inventoried, raw)
+        assert 0 < len(key) <= MAX_KEY_BYTES
+        assert kept.size >= 0
+        assert kept.mtime >= 0
+        assert not set('<>&"') & {*kept.etag, *kept.storage_class, *kept.version}
+
+
 TARGETS: Final = {
     "signature": Target(signature, _SIGNATURES),
     "chunks": Target(chunks, _CHUNKS),
@@ -268,5 +312,7 @@ TARGETS: Final = {
     "query": Target(query, (b"a=b&c=%C3%A9&d&=&a=+", b"list-type=2&prefix=%ff%00", b"%&%%=%1")),
     "range": Target(byte_range, (b"bytes=0-99", b"bytes=-5", b"bytes=5-", b"bytes=0-1,3-4")),
     "token": Target(token, (b"a2Zvbw", b"cGEv", b"====")),
+    "inventory-manifest": Target(inventory_manifest, _MANIFESTS),
+    "inventory-csv": Target(inventory_csv, _INVENTORIES),
     "template": Target(template, (b"shard-{0..99..3}.tar", b"{a,b{1..3}}", b"{{{")),
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from aisle.auth import permissions as bits
+from aisle.core import permissions as bits
 from tests.harness import Node, Reply
 from tests.native.people import Person, allow, fresh, make_role, make_user
 from tests.native.support import act, message

@@ -56,8 +56,8 @@ def test_a_name_that_is_taken_is_a_conflict(node: Node, bucket: str, new: str) -
         ("?bck_to=xyz", 400, "does not name a bucket"),
         ("?bck_to=ais%2F%40%23%2Fa%20b%2F", 400, "bucket name"),
         ("?bck_to=nope%2F%40%23%2Fxyz%2F", 400, "invalid backend provider"),
-        ("?bck_to=aws%2F%40%23%2Fxyz%2F", 501, "provider aws are not supported yet"),
-        ("?bck_to=ais%2F%40uuid%23%2Fxyz%2F", 501, "is not attached"),
+        ("?bck_to=aws%2F%40%23%2Fxyz%2F", 400, "that is a remote bucket"),
+        ("?bck_to=ais%2F%40uuid%23%2Fxyz%2F", 400, "that is a remote bucket"),
         ("?bck_to=ais%2F%40%23%2F{own}%2F", 400, "has that name already"),
     ],
 )

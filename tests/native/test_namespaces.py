@@ -79,8 +79,10 @@ def test_an_error_names_the_namespace_behind_the_bucket(node: Node, name: str) -
 @pytest.mark.parametrize(
     ("space", "status", "text"),
     [
-        ("%40uuid%23ns", 501, 'remote cluster "uuid" is not attached'),
-        ("%40alias", 501, 'remote cluster "alias" is not attached'),
+        ("%40uuid%23ns", 404, 'remote cluster "uuid" is not attached'),
+        ("%40alias", 404, 'remote cluster "alias" is not attached'),
+        ("uuid", 400, 'invalid namespace "uuid"'),
+        ("%40a%20b", 400, "invalid namespace"),
         ("%23", 400, 'invalid namespace "#"'),
         ("%23a%2Fb", 400, "invalid namespace"),
         ("%23" + "x" * 33, 400, "invalid namespace"),

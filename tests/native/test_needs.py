@@ -5,7 +5,7 @@ import pytest
 from aisle.api.native.needs import NEEDS, Where
 from aisle.api.native.operations import OPEN, ROUTES
 from aisle.api.native.route import Route
-from aisle.auth import permissions
+from aisle.core import permissions
 
 STRANGERS = {"health", "login", "public-key", "openid-configuration", "jwks"}
 ANYBODY = {

@@ -78,7 +78,7 @@ def test_the_cluster_is_what_its_nodes_are(own: Node) -> None:
     assert told(own, "/v1/cluster?what=smap") == told(own, "/v1/daemon?what=smap")
     assert own.send("GET", "/v1/cluster?what=target_ips").body == b"localhost"
     assert told(own, "/v1/cluster?what=remote") == {"a": [], "ver": 0}
-    assert told(own, "/v1/cluster?what=backends") == []
+    assert told(own, "/v1/cluster?what=backends") == ["aws", "gcp", "azure", "ht", "ais"]
 
 
 def test_every_bucket_is_in_the_bmd(own: Node) -> None:

@@ -42,7 +42,7 @@ NAMES: Final = {
     "object": ["k", "dir/x", "missing"],
     "Ais-Node-Id": ["n1", "tn1", "missing"],
     "namespace": ["", "@#", "#ns"],
-    "provider": ["", "ais", "aws"],
+    "provider": ["", "ais", "oci"],
     "name": ["ann", "Admin", "missing"],
     "access_key": ["ANNSKEY", "missing"],
     "policy": ["p", "missing"],

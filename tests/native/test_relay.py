@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aisle.auth.permissions import SHOW_CLUSTER
+from aisle.core.permissions import SHOW_CLUSTER
 from tests.cli.conftest import environment
 from tests.cluster.cluster import Cluster, Engines, Gateway, wait_until
 from tests.harness import BIN, Node, Reply, children

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aisle.auth import permissions as bits
+from aisle.core import permissions as bits
 from tests.harness import Node
 from tests.native.people import fresh, make_role, make_user, soon, told
 from tests.people import as_root, ask

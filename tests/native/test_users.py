@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from aisle.auth import permissions as bits
+from aisle.core import permissions as bits
 from tests.harness import ACCESS_KEY, REGION, SECRET_KEY, Node, Reply
 from tests.native.people import (
     PASSWORD,

@@ -17,7 +17,7 @@ from aisle.api.iam import errors as iam_errors
 from aisle.api.native.archdirs import Place, encode_place
 from aisle.api.s3 import dialect
 from aisle.api.s3 import errors as s3_errors
-from aisle.auth import permissions as bits
+from aisle.core import permissions as bits
 from aisle.core.errors import AisleError
 from aisle.core.http import RequestHead
 from aisle.namespace import housekeeping

@@ -15,9 +15,8 @@ from typing import Final
 
 from aisle.api.base import Context, Service
 from aisle.api.conditions import AccountNeeded, RequestConditions, UploadNeeded
-from aisle.auth import permissions, sigv2, sigv4
+from aisle.auth import sigv2, sigv4
 from aisle.auth.access import (
-    ACCESS_ALL,
     Action,
     BucketAccess,
     Decision,
@@ -28,6 +27,7 @@ from aisle.auth.access import (
 from aisle.auth.authenticate import authenticate
 from aisle.auth.credentials import NotLoaded
 from aisle.auth.payload import unchecked_payload
+from aisle.core import permissions
 from aisle.core.errors import (
     AccessDenied,
     ExpiredToken,
@@ -40,6 +40,7 @@ from aisle.core.errors import (
 )
 from aisle.core.http import RequestHead
 from aisle.core.names import MAX_KEY_BYTES, encode_key
+from aisle.core.permissions import ACCESS_ALL
 from aisle.core.sigv4 import SERVICE
 from aisle.namespace import documents, objects, uploads
 from aisle.namespace.records import Bucket
@@ -288,6 +289,8 @@ def _leaves_open(bucket: Bucket, bit: int) -> bool:
 
 async def _object(svc: Service, row: BucketRow, key: str) -> ObjectAccess | None:
     """What an object says of its own access, `None` if there is none."""
+    if row.record.behind is not None:
+        return ObjectAccess(row.record.owner, None)  # no ACL of it is kept here
     try:
         record = await objects.head(svc.store, row, encode_key(key))
     except ObjectNotFound:

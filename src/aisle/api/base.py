@@ -15,9 +15,11 @@ from typing import Any, Final, Protocol
 from aisle.api.limits import Limits
 from aisle.auth.payload import Payload
 from aisle.auth.principal import Principal
+from aisle.backend.base import Backend
 from aisle.core.counters import Counters
 from aisle.core.http import RequestHead
 from aisle.core.logfiles import LogFiles
+from aisle.jobs.inventories import Inventories
 from aisle.jobs.jobs import Jobs
 from aisle.jobs.members import Watch
 from aisle.namespace.store import BucketRow, Store
@@ -94,6 +96,10 @@ class Service:
     log: LogFiles | None = None
     local: Mapping[str, Any] = field(default_factory=dict)  # AIStore's local part of the config
     stop: Callable[[], None] | None = None  # ends the node in order; none if it is not ours to end
+    inventories: Inventories = field(init=False)  # of remote buckets
+
+    def __post_init__(self) -> None:
+        self.inventories = Inventories(self.store, self.jobs)
 
 
 @dataclass(slots=True)
@@ -112,6 +118,7 @@ class Context:
     unsigned: bool = False  # nobody signed it, and nobody had to
     row: BucketRow | None = None  # of the bucket it is for, once that was found
     facts: dict[str, tuple[str, ...]] = field(default_factory=dict)  # condition keys not in `head`
+    via: Backend | None = None  # to the remote bucket, as whoever asks has signed for it
     counted: bool = False  # by the limit of a bucket
     denied: str = ""  # why it was refused: for the log, not for the client
 

@@ -37,6 +37,8 @@ from aisle.namespace.clock import Clock
 from aisle.namespace.store import Store
 from aisle.namespace.users.principals import Principals, RootKeys
 from aisle.namespace.users.root import ensure as ensure_root
+from aisle.namespace.window.registry import Remotes
+from aisle.namespace.window.window import RemoteWindow
 from aisle.node import logs
 from aisle.node.agent import Agent
 from aisle.node.audit import AuditLog
@@ -44,6 +46,7 @@ from aisle.node.certificate import Certificate
 from aisle.node.engines import Engines, open_engines
 from aisle.node.logs import AccessLog
 from aisle.node.options import NodeOptions
+from aisle.node.providers import open_remotes
 from aisle.store.epoch import Epoch
 
 _log = logging.getLogger("aisle.node")
@@ -106,7 +109,10 @@ class Worker:
         self._id = uuid.uuid4().bytes
         self._tasks: list[asyncio.Task[None]] = []
         self._engines: Engines | None = None
+        self._remotes: Remotes | None = None
+        self._window: RemoteWindow | None = None
         self._principals: Principals | None = None
+        self._store: Store | None = None
         self._ready = True
         self.log = AccessLog(options.log_format) if options.access_log else None
         self.audit = _audit(options)
@@ -131,6 +137,11 @@ class Worker:
             store = Store(index, blobs, now=clock, node=options.node_id, session=self._session)
             watch = Watch(index)
             self._run(self._follow_clock(clock), self._watch(watch))
+        store.worker = self._id
+        self._remotes = store.remotes = open_remotes(os.environ)
+        self._window = store.window = RemoteWindow(self._remotes)
+        store.count = self._counters.add
+        self._store = store
         root = RootKeys(options.root_access_key, options.root_secret_key, options.root_password)
         self._principals = principals = Principals(store, root)
         if options.auth_enabled:
@@ -161,6 +172,7 @@ class Worker:
         reads = housekeeper.announce_reads(store, self._id)
         self._run(self._follow(service), reads, agent.run(), jobs.run())
         self._run(self._note_keys(principals))
+        self._run(store.room.follow(), store.atimes.follow())
         return service
 
     def _run(self, *work: Coroutine[None, None, None]) -> None:
@@ -174,6 +186,12 @@ class Worker:
                 await task
         if self._principals is not None:
             await self._write_used(self._principals)
+        if self._store is not None:
+            await _write_times(self._store)
+        if self._window is not None:
+            await self._window.close()
+        if self._remotes is not None:
+            await self._remotes.close()
         if self._engines is not None:
             await self._engines.close()
         for log in (self.log, self.audit):
@@ -197,6 +215,7 @@ class Worker:
                 obey(service)
                 service.limits.users = rate_of((await service.store.config()).values)
                 service.limits.share = self._options.workers * _living(service)
+                service.store.share = service.limits.share
                 state = await self._state(service.store)
                 heard = time.monotonic()
                 self._ready = state == members.ONLINE
@@ -246,6 +265,13 @@ def _edge(options: NodeOptions) -> Edge:
 def _living(service: Service) -> int:
     """How many nodes there are to share a limit with."""
     return 1 if service.watch is None else max(1, sum(n.alive for n in service.watch.latest))
+
+
+async def _write_times(store: Store) -> None:
+    try:
+        await store.atimes.write()
+    except StoreError as error:
+        _log.warning("when objects were last used cannot be written: %s", error)
 
 
 def _audit(options: NodeOptions) -> AuditLog | None:

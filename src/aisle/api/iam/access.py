@@ -18,9 +18,9 @@ from aisle.api.conditions import RequestConditions
 from aisle.api.iam.errors import IamError
 from aisle.api.iam.operations import OPERATIONS
 from aisle.auth.access import Action, Decision, decide
-from aisle.auth.permissions import ADMIN
 from aisle.auth.principal import Principal
 from aisle.core.errors import AccessDenied, AccountNotFound, UserNotFound
+from aisle.core.permissions import ADMIN
 from aisle.namespace.records import User
 from aisle.namespace.users import accounts, users
 from aisle.namespace.users.names import ROOT

@@ -12,7 +12,9 @@ import msgspec
 
 from aisle.api.access import authorise
 from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.native import windows
 from aisle.api.native.grants import authorise_selected
+from aisle.api.native.headers import version_headers
 from aisle.api.native.incoming import NativeIncoming
 from aisle.api.native.message import Message, filled, named_bucket, open_bucket
 from aisle.api.native.multi import TEXT, ListRange, selected
@@ -25,11 +27,11 @@ from aisle.core.http import field_value
 from aisle.core.names import encode_key
 from aisle.jobs.task import TO
 from aisle.jobs.work.selection import bucket_args
-from aisle.namespace import buckets
 from aisle.namespace.archives import formats, making, reading
 from aisle.namespace.archives.making import SECOND, Mode
 from aisle.namespace.archives.matching import matcher
 from aisle.namespace.archives.reading import Archive
+from aisle.namespace.windows import READ
 
 # AIStore's flags of an append (`api/apc/archive.go`), in the header Ais-Pine.
 _MODES: Final = {"": Mode.PUT, "0": Mode.PUT, "1": Mode.APPEND, "2": Mode.APPEND_OR_PUT}
@@ -53,9 +55,10 @@ async def get_member(svc: Service, ctx: Context, message: Message) -> Response:
             name="archpath",
         )
     match = None if name else matcher(text, mode)
+    how = READ._replace(latest=windows.wants_latest(ctx))
     bucket = await open_bucket(svc, ctx, recent=True)
     archive = await reading.open_archive(
-        svc.store, bucket, encode_key(ctx.key), mime=params.get("archmime", "")
+        svc.store, bucket, encode_key(ctx.key), mime=params.get("archmime", ""), how=how
     )
     if "range" in ctx.head.headers:
         raise RangeOfMember(ctx.head.headers["range"], archive.record.size)
@@ -77,7 +80,7 @@ def _headers(archive: Archive) -> Headers:
     record = archive.record
     return [
         (b"ais-archmime", archive.form.value.encode()),
-        (b"ais-version", str(record.seq).encode()),
+        *version_headers(record),
         (b"last-modified", http_date(record.mtime // SECOND)),
     ]
 
@@ -136,7 +139,7 @@ async def archive_objects(svc: Service, ctx: Context, message: Message) -> Respo
     formats.to_write(asked.mime, asked.archname)
     to = source
     if asked.tobck:
-        to = await buckets.get(svc.store, named_bucket(asked.tobck, "tobck"))
+        to = await windows.open_named(svc, ctx, named_bucket(asked.tobck, "tobck"))
     chosen = selected(asked)
     await authorise_selected(svc, ctx, GET_OBJECT, source, asked.names, asked.template)
     await authorise(svc, ctx, PUT_OBJECT, to, asked.archname)

@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.native import peers
 from aisle.api.native.headers import (
     DEFAULT_TYPE,
     SECOND,
     checksum_headers,
     custom_headers,
     entity_tag,
+    version_headers,
 )
 from aisle.api.native.message import Message, open_bucket
+from aisle.api.native.windows import wants_latest
 from aisle.core.dates import http_date
 from aisle.core.errors import InvalidArgument, ObjectNotFound
 from aisle.core.http import field_value
@@ -26,6 +29,7 @@ from aisle.core.names import encode_key
 from aisle.namespace import edits, objects
 from aisle.namespace.records import Object
 from aisle.namespace.store import BucketRow, store_id
+from aisle.namespace.windows import LOOK, How
 
 PROPS: Final = (
     "name",
@@ -45,6 +49,7 @@ PROPS: Final = (
 _LISTED: Final = frozenset({"cached", "status"})
 # How far to look for an object (AIStore's flt-presence) and whether to tell about it.
 _EXISTS, _EXISTS_NO_PROPS, _PRESENT, _PRESENT_NO_PROPS, _IN_CLUSTER, _OUTSIDE = range(6)
+_HERE: Final = frozenset({_PRESENT, _PRESENT_NO_PROPS, _IN_CLUSTER})
 _NO_PROPS: Final = frozenset({_EXISTS_NO_PROPS, _PRESENT_NO_PROPS})
 
 
@@ -55,15 +60,20 @@ async def head_object(svc: Service, ctx: Context, message: Message) -> Response:
     presence = parse_presence(params.get("presence", ""))
     bucket = await open_bucket(svc, ctx, recent=True)
     key = encode_key(ctx.key)
-    record = await objects.head(svc.store, bucket, key)
-    if presence == _OUTSIDE:
-        # Nothing of a native bucket is outside of the cluster.
+    here = True  # nothing of a native bucket is outside of the cluster
+    if bucket.record.behind is not None:
+        here = await objects.is_kept(svc.store, bucket, key)
+        if not here and presence in _HERE:
+            raise ObjectNotFound(bucket.record.name, ctx.key)
+    if here and presence == _OUTSIDE:
         raise ObjectNotFound(bucket.record.name, ctx.key)
-    headers: Headers = [(b"ais-present", b"true")]
+    how = How(latest=wants_latest(ctx))
+    record = await objects.head(svc.store, bucket, key, how)
+    headers: Headers = [(b"ais-present", b"true" if here else b"false")]
     if presence not in _NO_PROPS:
         headers += await attribute_headers(svc, bucket, key, record, wanted)
         if asked is None:
-            headers += _plain_headers(record)
+            headers += _plain_headers(record) + peers.content_headers(ctx, record)
     return Response(200, headers, b"", record.size)
 
 
@@ -102,9 +112,9 @@ async def attribute_headers(
     """The headers of the wanted properties. There is no erasure coding, and so none of `ec`."""
     told: Mapping[str, Headers] = {
         "name": _names(bucket, key),
-        "version": [(b"ais-version", str(record.seq).encode())],
+        "version": version_headers(record),
         "checksum": checksum_headers(*record.digest),
-        "atime": [(b"ais-atime", str(record.mtime).encode())],
+        "atime": [(b"ais-atime", str(await used(svc, bucket, key, record)).encode())],
         "copies": [(b"ais-mirror-copies", b"1")],
         "custom": custom_headers(record),
         "last-modified": [(b"last-modified", http_date(record.mtime // SECOND))],
@@ -114,11 +124,19 @@ async def attribute_headers(
     if wanted & {"location", "copies"}:
         headers += await _places(svc, record, wanted)
     if "chunked" in wanted and record.part_count:
-        found = await objects.find(svc.store, bucket, key)
+        found = await objects.find(svc.store, bucket, key, LOOK)
         largest = max((part.size for part in found.parts), default=0)
         headers.append((b"ais-chunks-count", str(found.record.part_count).encode()))
         headers.append((b"ais-chunks-max-chunk-size", str(largest).encode()))
     return headers
+
+
+async def used(svc: Service, bucket: BucketRow, key: bytes, record: Object) -> int:
+    """When a copy of a remote object was last used; of any other object, when it was written."""
+    if bucket.record.behind is None:
+        return record.mtime
+    when = (await svc.store.atimes.of([bucket.record.id + key]))[0]
+    return when or record.mtime
 
 
 async def _places(svc: Service, record: Object, wanted: frozenset[str]) -> Headers:
@@ -126,7 +144,7 @@ async def _places(svc: Service, record: Object, wanted: frozenset[str]) -> Heade
     small object are in the index, which is no such place."""
     extents = await edits.extents_of(svc.store, record) or ()
     place = ""
-    if extents and not extents[0].inline:
+    if extents and not extents[0].inline and not extents[0].cold:
         place = await svc.store.blobs.place(extents[0].blob)
     headers = []
     if "location" in wanted:

@@ -17,6 +17,7 @@ from aisle.api.native import props
 from aisle.api.native.message import JSON, Message
 from aisle.api.native.nodes import relayed
 from aisle.api.native.route import Route
+from aisle.core.clusters import split_namespace
 from aisle.namespace import buckets
 from aisle.namespace.store import BucketRow, store_id
 
@@ -56,7 +57,7 @@ async def _document(
             known = provider
         else:
             yield b","
-        yield encode(f"@#{namespace}") + b":{"
+        yield encode("@{}#{}".format(*split_namespace(namespace))) + b":{"
         comma = b""
         async for row in _rows(svc):
             if (row.record.provider, row.record.namespace) == (provider, namespace):

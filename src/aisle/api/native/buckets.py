@@ -13,8 +13,8 @@ import msgspec
 
 from aisle.api.access import authorise, lists
 from aisle.api.base import Context, Response, Service
-from aisle.api.native import props
-from aisle.api.native.grants import authorise_new, refuse_denied
+from aisle.api.native import props, windows
+from aisle.api.native.grants import administer, administers, authorise_new, refuse_denied
 from aisle.api.native.message import (
     JSON,
     Message,
@@ -27,70 +27,105 @@ from aisle.api.native.message import (
 from aisle.api.native.needs import LIST_OWN, MOVE_TO, SET_BUCKET_ACL
 from aisle.api.native.route import Route
 from aisle.core import settings
-from aisle.core.errors import BucketExists, BucketNotFound, InvalidArgument, NotSupported
-from aisle.core.names import BucketName
-from aisle.namespace import buckets
+from aisle.core.errors import BucketExists, BucketNotFound, InvalidArgument, InvalidRequest
+from aisle.core.names import BucketName, parse_bucket_name
+from aisle.namespace import attached, buckets
 from aisle.namespace.destroy import destroy
+from aisle.namespace.records import BACKEND_BCK
+from aisle.namespace.window import adding
+from aisle.namespace.window.adding import is_remote
+from aisle.namespace.window.directory import EVERY_CLUSTER, in_namespace, listed
 
 TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
 ACCESS: Final = "access"  # the property that closes what it leaves out
 _PAGE: Final = 1000
-# What `namespace` says for all remote clusters, none of which there is.
-REMOTE_CLUSTERS: Final = ("@", "@*")
 # What `presence` may ask for (AIStore's `FltPresence`); the last is what is only outside.
 _OUTSIDE: Final = "5"
+_PRESENT_ONLY: Final = ("2", "3", "4")
 _PRESENCE: Final = ("", "0", "1", "2", "3", "4", _OUTSIDE)
+
+
+def _presence(ctx: Context) -> str:
+    """What a request asks for by `presence`. Raises `InvalidArgument`."""
+    asked = ctx.head.params.get("presence", "")
+    if asked not in _PRESENCE:
+        raise InvalidArgument("presence is a number from 0 to 5", name="presence", value=asked)
+    return asked
 
 
 def only_outside(ctx: Context) -> bool:
     """Whether a request is for what is not in the cluster. Raises `InvalidArgument`."""
-    asked = ctx.head.params.get("presence", "")
-    if asked not in _PRESENCE:
-        raise InvalidArgument("presence is a number from 0 to 5", name="presence", value=asked)
-    return asked == _OUTSIDE
+    return _presence(ctx) == _OUTSIDE
 
 
-def filters(ctx: Context) -> tuple[str, str | None]:
-    """The provider and namespace whose buckets a request is for; `""` and `None` are all of them.
-
-    Raises `InvalidArgument` and `NotSupported`.
-    """
+async def filters(svc: Service, ctx: Context) -> tuple[str, str | None]:
+    """The provider and namespace whose buckets a request is for; `""` and `None` are all of them,
+    and one of `EVERY_CLUSTER` those of all other clusters. Raises `InvalidArgument`."""
     space = ctx.head.params.get("namespace", "")
-    return provider(ctx, default=""), parse_namespace(space) if space else None
+    if not space or space in EVERY_CLUSTER:
+        return provider(ctx, default=""), space or None
+    known = await attached.canonical_namespace(svc.store, parse_namespace(space))
+    return provider(ctx, default=""), known
 
 
 async def list_buckets(svc: Service, ctx: Context, message: Message) -> Response:
-    """Those that the caller is told of."""
+    """Those that the caller is told of; administrators also hear of remote ones that are not in
+    the cluster, unless only those that are `present` are asked for."""
     await refuse_denied(svc, ctx, LIST_OWN)
-    remote = ctx.head.params.get("namespace", "") in REMOTE_CLUSTERS
-    if only_outside(ctx) or remote:
-        return Response(200, JSON, b"[]")
-    wanted, space = filters(ctx)
-    found = []
+    presence, (wanted, space) = _presence(ctx), await filters(svc, ctx)
+    present = await _present(svc, ctx, wanted, space)
+    found = [] if presence == _OUTSIDE else present
+    if presence not in _PRESENT_ONLY and await administers(svc, ctx):
+        known = set(present)
+        found += [name for name in await listed(svc.store, wanted, space) if name not in known]
+    return Response(200, JSON, msgspec.json.encode([props.bucket_json(name) for name in found]))
+
+
+async def _present(
+    svc: Service, ctx: Context, provider: str, space: str | None
+) -> list[BucketName]:
+    found: list[BucketName] = []
     after = b""
-    while rows := await buckets.list_all(svc.store, after=after, limit=_PAGE, namespace=space):
+    while rows := await buckets.list_all(svc.store, after=after, limit=_PAGE):
         after = rows[-1].key
-        for row in rows:
-            record = row.record
-            if (wanted and record.provider != wanted) or not lists(ctx, record):
-                continue
-            shown = {"uuid": "", "name": record.namespace}
-            found.append({"name": record.name, "provider": record.provider, "namespace": shown})
-    return Response(200, JSON, msgspec.json.encode(found))
+        found += [
+            row.name
+            for row in rows
+            if provider in ("", row.record.provider)
+            and in_namespace(row.record.namespace, space)
+            and lists(ctx, row.record)
+        ]
+    return found
 
 
 async def create_bck(svc: Service, ctx: Context, message: Message) -> Response:
-    name = bucket_name(ctx)
-    _check_local(name)
-    values = settings.bucket_defaults((await svc.store.config()).values)
-    values |= settings.changed(values, props.asked(message.value), "bucket")
-    await buckets.create(svc.store, name, owner=ctx.who.canonical, props=values)
+    """Make a bucket, or a window on a remote one, which has to be there unless
+    `dont_head_remote_bck` says that nobody is to look."""
+    name = await attached.canonical(svc.store, bucket_name(ctx))
+    asked = await _asked(svc, message)
+    config = (await svc.store.config()).values
+    values = settings.changed(settings.bucket_defaults(config), asked.values, "bucket")
+    if not is_remote(name) and not asked.behind:
+        given = {**settings.bucket_defaults(config), **values}
+        await windows.check_may_turn(svc, ctx, settings.bucket_defaults({}), given)
+        await buckets.create(svc.store, name, owner=ctx.who.canonical, props=given)
+        return Response(200)
+    await administer(svc, ctx)
+    if asked.behind:
+        adding.check_attachable(name, parse_bucket_name(asked.behind))
+        values[BACKEND_BCK] = asked.behind
+    look_up = windows.first_use(ctx).look_up
+    await adding.add(svc.store, name, owner=ctx.who.canonical, props=values, lookup=look_up)
     return Response(200)
 
 
-def _check_local(name: BucketName) -> None:
-    if name.provider != "ais":
-        raise NotSupported(f"buckets of provider {name.provider} are not supported yet")
+async def _asked(svc: Service, message: Message) -> props.Asked:
+    """The props that a message sets, with the bucket behind by its one name."""
+    asked = props.asked(message.value)
+    if not asked.behind:
+        return asked
+    behind = await attached.canonical(svc.store, parse_bucket_name(asked.behind))
+    return asked._replace(behind=str(behind))
 
 
 async def destroy_bck(svc: Service, ctx: Context, message: Message) -> Response:
@@ -101,10 +136,17 @@ async def destroy_bck(svc: Service, ctx: Context, message: Message) -> Response:
 
 async def head_bck(svc: Service, ctx: Context, message: Message) -> Response:
     row = await open_bucket(svc, ctx)
-    if only_outside(ctx):
-        raise BucketNotFound(row.record.name, row.record.namespace)
+    added = windows.is_added(row)
+    if only_outside(ctx) and added:
+        raise BucketNotFound(row.record.name, row.record.namespace, row.record.provider)
     shown = props.shown(row.record, (await svc.store.config()).values)
-    return Response(200, [(b"ais-bucket-props", json.dumps(shown).encode())])
+    return Response(
+        200,
+        [
+            (b"ais-bucket-props", json.dumps(shown).encode()),
+            (b"ais-present", b"true" if added else b"false"),
+        ],
+    )
 
 
 async def move_bck(svc: Service, ctx: Context, message: Message) -> Response:
@@ -113,7 +155,9 @@ async def move_bck(svc: Service, ctx: Context, message: Message) -> Response:
     if not target:
         raise InvalidArgument("move-bck needs bck_to: provider/@#/name/", name="bck_to")
     row, new = await open_bucket(svc, ctx), parse_bucket(target)
-    _check_local(new)
+    buckets.refuse_window(row)
+    if is_remote(new):
+        raise InvalidRequest(f"{row.name} cannot be renamed to {new}: that is a remote bucket")
     if new == row.name:
         raise InvalidArgument(f"{new} has that name already", name="bck_to", value=target)
     await authorise_new(svc, ctx, MOVE_TO, new.name)
@@ -130,24 +174,33 @@ async def move_bck(svc: Service, ctx: Context, message: Message) -> Response:
 
 async def set_bprops(svc: Service, ctx: Context, message: Message) -> Response:
     row = await open_bucket(svc, ctx)
-    asked = props.asked(message.value)
-    if not asked and not message.value:
+    asked = await _asked(svc, message)
+    if not asked.values and not message.value:
         raise InvalidArgument("there is nothing to set: name at least one property")
-    if ACCESS in asked:
+    if ACCESS in asked.values:
         await authorise(svc, ctx, SET_BUCKET_ACL, row)
-    values = settings.changed(row.record.props, asked, "bucket")
-    await buckets.change_props(svc.store, row.name, values)
+    own = {name: value for name, value in row.record.props.items() if name != BACKEND_BCK}
+    values = settings.changed(own, asked.values, "bucket")
+    new = {**row.record.props, **values}
+    if asked.behind is not None:
+        new[BACKEND_BCK] = asked.behind
+    await windows.check_may_turn(svc, ctx, {BACKEND_BCK: "", **row.record.props}, new)
+    await adding.changed(svc.store, row, values, asked.behind)
     return Response(200)
 
 
 async def reset_bprops(svc: Service, ctx: Context, message: Message) -> Response:
-    """As if the bucket were made now: a fresh snapshot of the cluster's values."""
+    """As if the bucket were made now: a fresh snapshot of the cluster's values. Which remote bucket
+    is behind it, and how that is reached, stays."""
     row = await open_bucket(svc, ctx)
     if ACCESS in row.record.props:
         await authorise(svc, ctx, SET_BUCKET_ACL, row)
-    defaults = settings.bucket_defaults((await svc.store.config()).values)
-    dropped = dict.fromkeys(row.record.props)
-    await buckets.change_props(svc.store, row.name, {**dropped, **defaults})
+    remote = row.record.behind is not None
+    defaults = settings.bucket_defaults((await svc.store.config()).values, remote=remote)
+    stays = (BACKEND_BCK, adding.EXTRA) if remote else BACKEND_BCK
+    fresh = {**dict.fromkeys(row.record.props), **defaults}
+    changes = {name: value for name, value in fresh.items() if not name.startswith(stays)}
+    await buckets.change_props(svc.store, row.name, changes)
     return Response(200)
 
 

@@ -1,18 +1,13 @@
-"""Handlers of the cluster's life: health, maintenance, nodes that end, orders to all nodes.
-
-What the cluster is told of other clusters and of backends is refused: there are none yet.
-"""
+"""Handlers of the cluster's life: health, maintenance, nodes that end, orders to all nodes."""
 
 from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.native import orders, smap
 from aisle.api.native.errors import NotReady
-from aisle.api.native.message import JSON, Message, fields
+from aisle.api.native.message import Message, fields
 from aisle.api.native.route import Route
 from aisle.api.native.smap import Peer
 from aisle.core.errors import InvalidArgument, InvalidRequest, NotSupported
@@ -133,7 +128,7 @@ async def reset_stats(svc: Service, ctx: Context, message: Message) -> Response:
 
 
 async def reload_creds(svc: Service, ctx: Context, message: Message) -> Response:
-    """Nothing to do: no credentials of backends are held."""
+    """Nothing to do: credentials of backends that are refused are looked up anew."""
     return Response(200)
 
 
@@ -145,31 +140,9 @@ def _sessions(nodes: list[Peer]) -> dict[str, str]:
     return {peer.node: peer.session for peer in nodes}
 
 
-async def list_remote(svc: Service, ctx: Context, message: Message) -> Response:
-    """The remote clusters that are attached: none."""
-    return Response(200, JSON, msgspec.json.encode({"a": [], "ver": 0}))
-
-
-async def list_backends(svc: Service, ctx: Context, message: Message) -> Response:
-    """The remote backends that are enabled: none."""
-    return Response(200, JSON, b"[]")
-
-
-async def change_remote(svc: Service, ctx: Context, message: Message) -> Response:
-    """Refused: remote clusters come with remote buckets."""
-    raise NotSupported("remote clusters cannot be attached or detached yet")
-
-
-async def change_backend(svc: Service, ctx: Context, message: Message) -> Response:
-    """Refused: backends come with remote buckets."""
-    raise NotSupported(f'backend "{ctx.key}" cannot be enabled or disabled yet')
-
-
 ROUTES: Final = (
     Route("GET", "health", "", (), "health", health),
     Route("HEAD", "health", "", (), "health", health),
-    Route("GET", "cluster", "what", ("remote",), "list-remote", list_remote),
-    Route("GET", "cluster", "what", ("backends",), "list-backends", list_backends),
     Route(
         "PUT", "cluster", "action", ("start-maintenance",), "start-maintenance", start_maintenance
     ),
@@ -184,8 +157,4 @@ ROUTES: Final = (
     Route("PUT", "cluster", "action", ("reset-stats",), "reset-stats", reset_stats),
     Route("PUT", "cluster", "action", ("reload-creds",), "reload-creds", reload_creds),
     Route("PUT", "cluster/proxy/N", "", (), "set-primary", set_primary),
-    Route("PUT", "cluster/attach", "", (), "attach-remote", change_remote),
-    Route("PUT", "cluster/detach", "", (), "detach-remote", change_remote),
-    Route("PUT", "cluster/enable-bend/N", "", (), "enable-backend", change_backend),
-    Route("PUT", "cluster/disable-bend/N", "", (), "disable-backend", change_backend),
 )

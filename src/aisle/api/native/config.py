@@ -18,9 +18,10 @@ from aisle.api.native import smap
 from aisle.api.native.message import JSON, Message, fields
 from aisle.api.native.route import Route
 from aisle.api.native.smap import Peer
-from aisle.core import settings
+from aisle.core import clusters, settings
 from aisle.core.errors import InvalidArgument
 from aisle.namespace import configuration
+from aisle.namespace.configuration import BACKENDS, ENABLED
 from aisle.namespace.records import Config
 from aisle.namespace.store import store_id
 
@@ -45,9 +46,10 @@ async def get_node_config(svc: Service, ctx: Context, message: Message) -> Respo
 async def _nested(
     svc: Service, config: Config, values: Mapping[str, settings.Value]
 ) -> dict[str, Any]:
-    nested = settings.nest({**settings.cluster_defaults(), **values})
+    plain = {name: value for name, value in values.items() if not name.startswith(BACKENDS)}
+    nested = settings.nest({**settings.cluster_defaults(), **plain})
     nested["auth"]["enabled"] = svc.auth_enabled
-    nested["backend"] = {}
+    nested["backend"] = _backends(values)
     nested["tracing"] = {"enabled": False}
     nested["ext"] = {}
     nested["uuid"] = await store_id(svc.store.index)
@@ -55,6 +57,17 @@ async def _nested(
     changed = datetime.fromtimestamp(config.changed // 1_000_000_000, UTC)
     nested["lastupdate_time"] = f"{changed:%Y-%m-%d %H:%M:%S UTC}" if config.changed else ""
     return nested
+
+
+def _backends(values: Mapping[str, settings.Value]) -> dict[str, Any]:
+    """AIStore's section of backends: those that were told to be used, and what clusters there are
+    by alias."""
+    shown: dict[str, Any] = {
+        name.removeprefix(BACKENDS): {} for name, value in values.items() if value == ENABLED
+    }
+    if known := clusters.attached(values):
+        shown["ais"] = {one.alias: list(one.urls) for one in known}
+    return shown
 
 
 async def set_config_query(svc: Service, ctx: Context, message: Message) -> Response:

@@ -6,18 +6,21 @@ from typing import Final
 
 from aisle.api.access import authorise
 from aisle.api.base import Context, Response, Service
+from aisle.api.native import windows
 from aisle.api.native.message import Message, open_bucket, parse_uname
 from aisle.api.native.needs import PUT_OBJECT
 from aisle.api.native.objects import ETL, stored_headers
 from aisle.api.native.route import Route
 from aisle.core.errors import InvalidArgument, InvalidRequest
 from aisle.core.names import encode_key
-from aisle.namespace import buckets, objects
+from aisle.namespace import objects
 from aisle.namespace.objects import Description
+from aisle.namespace.windows import READ
 
 
 async def copy_object(svc: Service, ctx: Context, message: Message) -> Response:
-    """`latest-ver` and `synchronize` are about remote buckets, and change nothing here."""
+    """`latest-ver` has a copy of a remote object compared first. What would be synchronized is
+    the destination, whose object is replaced anyway."""
     source = await open_bucket(svc, ctx)
     name, to = parse_uname(ctx.head.params["object_to"])
     if not to:
@@ -26,11 +29,12 @@ async def copy_object(svc: Service, ctx: Context, message: Message) -> Response:
             name="object_to",
         )
     key, target = encode_key(ctx.key), encode_key(to)
-    bucket = await buckets.get(svc.store, name)
+    bucket = await windows.open_named(svc, ctx, name)
     await authorise(svc, ctx, PUT_OBJECT, bucket, to)
     if bucket.record.id == source.record.id and key == target:
         raise InvalidRequest("an object cannot be copied onto itself")
-    found, small = await objects.find_small(svc.store, source, key)
+    how = READ._replace(latest=windows.wants_latest(ctx))
+    found, small = await objects.find_small(svc.store, source, key, how)
     record = found.record
     description = Description(
         headers=record.headers,

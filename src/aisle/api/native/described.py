@@ -29,13 +29,16 @@ SUMMARIES: Final = {
     "set-bprops": "Change the props in `value`.",
     "reset-bprops": "Give a bucket the cluster's present defaults.",
     "list": "A page of a bucket's objects.",
+    "create-inventory": "Have an inventory of a remote bucket made; the id of a job.",
+    "show-inventory": "The inventory of a remote bucket that the cluster has made, by its name.",
+    "destroy-inventory": "Remove the inventory of that name, or whichever there is.",
     "summary-bck": "Sizes and counts of buckets: first the id of a job, then its result.",
     "copy-bck": "Copy all objects, or those with a prefix, into `bck_to`; the id of a job.",
     "copy-listrange": "Copy the objects that a list or template names; the id of a job.",
     "prefetch-listrange": "Fetch remote objects that a list or template names; the id of a job.",
     "delete-listrange": "Remove the objects that a list or template names; the id of a job.",
     "evict-listrange": "Drop cached objects that a list or template names; the id of a job.",
-    "evict-remote-bck": "Drop a remote bucket's cached objects; the remote ones stay.",
+    "evict-remote-bck": "Drop what is kept of a remote bucket, which stays; the id of a job.",
     "promote": "Make objects of files on the node; the id of a job.",
     "blob-download": "Fetch one large remote object in parallel; the id of a job.",
     "put-object": "Store an object.",
@@ -67,14 +70,20 @@ REPLIES: Final[dict[str, tuple[str, ...]]] = {
             "list-jobs", "list-running-jobs", "query-jobs", "login", "get-self", "list-users",
             "get-user", "list-user-policies", "get-user-policy", "list-keys", "create-key",
             "list-roles", "get-role", "list-clusters", "get-cluster", "jwks",
-            "openid-configuration",
+            "openid-configuration", "show-inventory",
         ),
         _JSON,
     ),
     "get-log": (_TEXT, "application/gzip"),
     "get-metrics": (_TEXT,),
     "public-key": ("application/x-pem-file",),
-    **dict.fromkeys(("copy-bck", "copy-listrange", "delete-listrange", "promote"), (_TEXT,)),
+    **dict.fromkeys(
+        (
+            "copy-bck", "copy-listrange", "delete-listrange", "promote", "prefetch-listrange",
+            "evict-listrange", "evict-remote-bck", "blob-download", "create-inventory",
+        ),
+        (_TEXT,),
+    ),
     "get-target-ips": (_TEXT,),
     "list": ("application/json", "application/msgpack"),
     "summary-bck": ("application/json", _TEXT),
@@ -113,6 +122,9 @@ PARAMETERS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "list-buckets": {"presence": {"type": "integer", "minimum": 0, "maximum": 5}},
     "move-bck": {"bck_to": {**_STRING, "description": "such as ais/@#/new/"}},
     "copy-bck": {"bck_to": {**_STRING, "description": "such as ais/@#/other/"}},
+    "evict-remote-bck": {
+        "keep_bck_md": {"type": "boolean", "description": "keep the bucket and its props"}
+    },
 }
 
 _SETTINGS: Final = {"type": "object", "description": "settings, nested as they are told"}
@@ -143,6 +155,16 @@ VALUES: Final[dict[str, dict[str, Any]]] = {
     "evict-listrange": _NAMES,
     "prefetch-listrange": _NAMES,
     "copy-listrange": _NAMES,
+    "create-inventory": {
+        "type": "object",
+        "properties": {
+            "name": _STRING,
+            "prefix": _STRING,
+            "props": _STRING,
+            "names_per_chunk": {"type": "integer"},
+            "force": {"type": "boolean"},
+        },
+    },
     "list": {
         "type": "object",
         "properties": {

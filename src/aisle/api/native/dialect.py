@@ -19,7 +19,9 @@ from aisle.api.native.operations import OPEN, candidates, parse_target, pick
 from aisle.api.native.twophase import redirect
 from aisle.auth.payload import UNSIGNED
 from aisle.auth.principal import ANONYMOUS
+from aisle.core.clusters import CIRCLING, VIA, VIA_HEADER, parse_via
 from aisle.core.errors import AccessDenied, ObjectNotFound
+from aisle.namespace.store import store_id
 
 __all__ = ["NAME", "handle", "tell"]
 
@@ -43,6 +45,8 @@ async def handle(svc: Service, ctx: Context) -> Response:
         if target.path.startswith(_LIMITED) or ctx.head.path.startswith(easy.PREFIXES):
             count_user(svc, ctx)
     head = ctx.head
+    if VIA_HEADER in head.headers:
+        await _note_way(svc, head.headers[VIA_HEADER])
     if head.path.startswith(easy.PREFIXES):
         head = ctx.head = easy.native_head(head)
         target = parse_target(head.path)
@@ -60,3 +64,10 @@ async def handle(svc: Service, ctx: Context) -> Response:
     except ObjectNotFound:
         await hide_missing(svc, ctx)
         raise
+
+
+async def _note_way(svc: Service, told: str) -> None:
+    """Note what clusters a request has come through. Each request has a context of its own."""
+    names = parse_via(told)
+    VIA.set(names)
+    CIRCLING.set(await store_id(svc.store.index) in names)

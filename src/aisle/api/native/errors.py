@@ -47,7 +47,8 @@ def _bucket(ctx: Context, name: str, provider: str = "") -> str:
 
 def _where(error: e.BucketNotFound | e.BucketExists) -> str:
     """The namespace, behind the name: the SDK would take `ais://#ns/bucket` for an object."""
-    return f' in namespace "#{error.namespace}"' if error.namespace else ""
+    mark = "" if error.namespace.startswith("@") else "#"
+    return f' in namespace "{mark}{error.namespace}"' if error.namespace else ""
 
 
 def _object_missing(ctx: Context, error: e.ObjectNotFound) -> str:
@@ -120,6 +121,27 @@ TABLE: Final[Mapping[type[e.AisleError], tuple[int, Callable[[Context, Any], str
     JobNotFound: (404, _said),
     e.PreconditionFailed: (412, _said),
     e.RangeNotSatisfiable: (416, _said),
+    e.RemoteBucketNotFound: (404, _said),
+    e.RemoteObjectNotFound: (404, _said),
+    e.RemoteDenied: (403, _said),
+    e.RemoteThrottled: (429, _said),
+    e.RemoteRefused: (400, _said),
+    e.RemoteLoop: (508, _said),
+    e.RemoteError: (503, _said),
+    e.BackendDisabled: (400, _said),
+    e.ClusterNotAttached: (404, _said),
+    e.AmbiguousName: (404, _said),
+    e.ColdGetDisabled: (
+        403,
+        lambda ctx, error: (
+            f'object "{_bucket(ctx, error.bucket)}/{error.key}" is not in the cluster,'
+            " and fetching it is disabled"
+        ),
+    ),
+    e.InventoryNotFound: (404, _said),
+    e.InventoryExists: (409, _said),
+    e.InventoryDamaged: (400, _said),
+    e.InventoryBusy: (503, _said),
     e.WriteConflict: (409, _said),
     e.OutOfSpace: (507, _said),
     e.ReadOnlyStore: (507, _said),

@@ -37,7 +37,8 @@ async def grant(svc: Service, ctx: Context, operation: str, message: Message) ->
         return
     note(ctx, message)
     of_object = need.where is Where.OBJECT
-    row = await open_bucket(svc, ctx, recent=of_object and ctx.head.method in _READS)
+    recent = of_object and ctx.head.method in _READS
+    row = await open_bucket(svc, ctx, recent=recent, value=message.value)
     for action in need.actions:
         await authorise(svc, ctx, action, row, ctx.key if of_object else "")
     for action in need.whole:

@@ -19,6 +19,7 @@ from aisle.api.native import smap
 from aisle.api.native.grants import administers, is_own, shows
 from aisle.api.native.message import JSON, Message, fields, named_bucket, read_body
 from aisle.api.native.route import Route
+from aisle.core.clusters import namespace_json
 from aisle.core.errors import InvalidArgument, InvalidRequest, NotSupported
 from aisle.core.names import BucketName
 from aisle.jobs import kinds
@@ -262,7 +263,7 @@ def _snap(job: JobView) -> dict[str, Any]:
 
 def _bucket(name: BucketName | None) -> dict[str, Any]:
     shown = name or BucketName("", "")
-    space = {"uuid": "", "name": shown.namespace}
+    space = namespace_json(shown.namespace)
     return {"name": shown.name, "provider": shown.provider, "namespace": space}
 
 

@@ -14,7 +14,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from aisle.api.base import Context, Headers, Response, Service, read_all
+from aisle.api.native import windows
 from aisle.auth.payload import PayloadKind
+from aisle.core.clusters import join_namespace
 from aisle.core.errors import (
     DigestMismatch,
     EntityTooLarge,
@@ -23,7 +25,6 @@ from aisle.core.errors import (
     NotSupported,
 )
 from aisle.core.names import BucketName, check_native_bucket_name
-from aisle.namespace import buckets
 from aisle.namespace.store import BucketRow
 
 JSON: Final[Headers] = [(b"content-type", b"application/json")]
@@ -37,11 +38,15 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "gs": "gcp",
     "azure": "azure",
     "az": "azure",
+    "ht": "ht",
+    "http": "ht",
+    "https": "ht",
     "oci": "oci",
     "oc": "oci",
 }
 _GLOBAL: Final = frozenset({"", "@#"})  # the namespace that is none
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_CLUSTER: Final = re.compile(r"@[A-Za-z0-9_-]{1,64}")
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -130,31 +135,27 @@ def parse_provider(text: str) -> str:
 
 
 def parse_namespace(text: str) -> str:
-    """The name in AIStore's `@uuid#name`; `""` is the global namespace.
-
-    Raises `NotSupported` for a remote cluster's, which is what an uuid names, and
-    `InvalidArgument`.
-    """
+    """AIStore's `@uuid#name` as rows have it; `""` is the global namespace. The uuid may be an
+    alias still: see `attached.canonical`. Raises `InvalidArgument`."""
     if text in _GLOBAL:
         return ""
     uuid, separator, name = text.partition("#")
-    uuid = uuid.removeprefix("@")
-    if uuid:
-        raise NotSupported(f'remote cluster "{uuid}" is not attached: this node has no remote ones')
-    if not separator or _NAMESPACE.fullmatch(name) is None:
+    uuid = "" if separator and uuid == "@" else uuid
+    named = not separator or _NAMESPACE.fullmatch(name) or (uuid and not name)
+    if not (uuid or separator) or not named or (uuid and not _CLUSTER.fullmatch(uuid)):
         raise InvalidArgument(
             f'invalid namespace "{text}": it is written #name, with letters, digits, dashes and'
-            " underscores, 32 at most",
+            " underscores, 32 at most, and @cluster before that for one of another cluster",
             name="namespace",
             value=text,
         )
-    return name
+    return join_namespace(uuid.removeprefix("@"), name)
 
 
 def parse_bucket(text: str) -> BucketName:
     """The bucket in AIStore's `provider/@uuid#namespace/name/`, which is how `bck_to` names one.
 
-    Raises `InvalidArgument`, `InvalidName` and `NotSupported`.
+    Raises `InvalidArgument` and `InvalidName`.
     """
     parts = text.removesuffix("/").split("/")
     if len(parts) != 3:
@@ -201,9 +202,12 @@ def named_bucket(value: object, name: str) -> BucketName:
     )
 
 
-async def open_bucket(svc: Service, ctx: Context, *, recent: bool = False) -> BucketRow:
-    """The bucket that a request is for: see `buckets.get`; the one that was looked at when the
-    request was authorised, if one was. Raises `BucketNotFound`."""
+async def open_bucket(
+    svc: Service, ctx: Context, *, recent: bool = False, value: object = None
+) -> BucketRow:
+    """The bucket that a request is for: see `windows.open_named`; the one that was looked at when
+    the request was authorised, if one was. Raises `BucketNotFound`, `RemoteError`s."""
     if ctx.row is None:
-        ctx.row = await buckets.get(svc.store, bucket_name(ctx), recent=recent)
+        use = windows.first_use(ctx, value)
+        ctx.row = await windows.open_named(svc, ctx, bucket_name(ctx), recent=recent, use=use)
     return ctx.row

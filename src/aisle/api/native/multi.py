@@ -1,4 +1,4 @@
-"""Handlers of work over many objects: copy-bck, and copy-, delete-, evict- and prefetch-listrange.
+"""Handlers of work over many objects: copy-bck, copy-listrange and delete-listrange.
 
 Each checks what it can at once, submits a job, and answers with its id as plain text. Buckets are
 told to the job by their ids too, so that it never works on another bucket of the same name.
@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.native import windows
 from aisle.api.native.grants import authorise_new, authorise_selected, authorise_whole
 from aisle.api.native.message import (
     Message,
@@ -30,12 +31,14 @@ from aisle.core import templates
 from aisle.core.errors import BucketExists, BucketNotFound, InvalidArgument, NotSupported
 from aisle.core.names import BucketName, encode_key
 from aisle.jobs.task import TO
-from aisle.jobs.work.selection import NAMES, PREFIX, TEMPLATE, bucket_args
+from aisle.jobs.work.selection import NAMES, PREFIX, TEMPLATE, Selection, bucket_args
 from aisle.namespace import buckets
 from aisle.namespace.store import BucketRow
+from aisle.namespace.window.adding import is_remote, own_props
 
 TEXT: Final[Headers] = [(b"content-type", b"text/plain")]
 _MOST_WORKERS: Final = 1 << 16
+_PRESENT_ONLY: Final = ("2", "3", "4")
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -97,7 +100,7 @@ async def _copy(
     if asked.id or asked.pipeline:
         raise NotSupported("ETL is not supported: a copy cannot transform objects")
     if to == source.name:
-        _check_within(source, asked)
+        _check_within(source, asked, chosen)
     if asked.prepend:
         encode_key(asked.prepend)
     args: dict[str, Any] = {
@@ -108,10 +111,12 @@ async def _copy(
         "synchronize": asked.synchronize,
         "num_workers": workers(asked.num_workers),
         "coer": asked.coer,
+        "latest": asked.latest_ver,
+        # AIStore's flt-presence: a copy of a whole bucket may be one of what is in the cluster.
+        "all": ctx.head.params.get("presence", "") not in _PRESENT_ONLY,
         **bucket_args(source),
     }
     if asked.dry_run:
-        _check_local(to)
         args |= {TO: list(to), "owner": ctx.who.canonical}
     else:
         target = await _destination(svc, ctx, source, to)
@@ -122,35 +127,34 @@ async def _copy(
     return await submit(svc, ctx, kind, args)
 
 
-def _check_within(source: BucketRow, asked: Copying) -> None:
+def _check_within(source: BucketRow, asked: Copying, chosen: dict[str, Any]) -> None:
     if asked.synchronize:
         raise InvalidArgument(f"{source.name} cannot be synchronized with itself")
+    if source.record.behind is not None and Selection(chosen).prefix is not None:
+        raise NotSupported(
+            f"cannot copy all of {source.name} within itself: copies could not be told from what is"
+            " to be copied; name objects by a list or template"
+        )
     if not asked.prepend and not asked.ext:
         raise InvalidArgument(
             f"cannot copy {source.name} onto itself: the copies would need other names (prepend)"
         )
 
 
-def _check_local(name: BucketName) -> None:
-    if name.provider != "ais":
-        raise NotSupported(
-            f"cannot copy to {name}: buckets of provider {name.provider} are not supported yet"
-        )
-
-
 async def _destination(
     svc: Service, ctx: Context, source: BucketRow, name: BucketName
 ) -> BucketRow:
-    """The bucket to copy to, made with the source's props if there is none."""
+    """The bucket to copy to, made with the source's props if there is none and it is no remote
+    one."""
     try:
-        return await buckets.get(svc.store, name)
+        return await windows.open_named(svc, ctx, name)
     except BucketNotFound:
-        _check_local(name)
+        if is_remote(name):
+            raise
     await authorise_new(svc, ctx, CREATE_BUCKET, name.name)
     try:
-        return await buckets.create(
-            svc.store, name, owner=ctx.who.canonical, props=source.record.props
-        )
+        props = await own_props(svc.store, source)
+        return await buckets.create(svc.store, name, owner=ctx.who.canonical, props=props)
     except BucketExists:
         return await buckets.get(svc.store, name)  # another request was faster
 
@@ -161,24 +165,6 @@ async def delete_listrange(svc: Service, ctx: Context, message: Message) -> Resp
     chosen = selected(asked)
     await authorise_selected(svc, ctx, DELETE_OBJECT, bucket, asked.names, asked.template)
     return await submit(svc, ctx, "delete-listrange", {**chosen, **bucket_args(bucket)})
-
-
-async def evict_listrange(svc: Service, ctx: Context, message: Message) -> Response:
-    return await refuse_local(svc, ctx, "evict objects from")
-
-
-async def prefetch_listrange(svc: Service, ctx: Context, message: Message) -> Response:
-    return await refuse_local(svc, ctx, "prefetch objects of")
-
-
-async def evict_remote_bck(svc: Service, ctx: Context, message: Message) -> Response:
-    return await refuse_local(svc, ctx, "evict")
-
-
-async def refuse_local(svc: Service, ctx: Context, what: str) -> Response:
-    """What is for buckets with a remote one behind them, of which there are none yet."""
-    bucket = await open_bucket(svc, ctx)
-    raise InvalidArgument(f"cannot {what} {bucket.name}: it is not a remote bucket")
 
 
 def selected(asked: ListRange) -> dict[str, Any]:
@@ -232,10 +218,5 @@ _BUCKET: Final = "buckets/B"
 ROUTES: Final = (
     Route("POST", _BUCKET, "action", ("copy-bck",), "copy-bck", copy_bck),
     Route("POST", _BUCKET, "action", ("copy-listrange",), "copy-listrange", copy_listrange),
-    Route(
-        "POST", _BUCKET, "action", ("prefetch-listrange",), "prefetch-listrange", prefetch_listrange
-    ),
     Route("DELETE", _BUCKET, "action", ("delete-listrange",), "delete-listrange", delete_listrange),
-    Route("DELETE", _BUCKET, "action", ("evict-listrange",), "evict-listrange", evict_listrange),
-    Route("DELETE", _BUCKET, "action", ("evict-remote-bck",), "evict-remote-bck", evict_remote_bck),
 )

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from aisle.auth import permissions as bits
 from aisle.auth.access import Action
+from aisle.core import permissions as bits
 
 
 class Where(Enum):
@@ -120,6 +120,9 @@ NEEDS: Final[Mapping[str, Need]] = {
     "set-bprops": Need(Where.BUCKET, (PATCH,)),
     "reset-bprops": Need(Where.BUCKET, (PATCH,)),
     "list": Need(Where.BUCKET, (LIST_OBJECTS,)),
+    "show-inventory": Need(Where.BUCKET, (LIST_OBJECTS,)),
+    "create-inventory": Need(Where.BUCKET, (LIST_OBJECTS, PATCH)),
+    "destroy-inventory": Need(Where.BUCKET, (LIST_OBJECTS, PATCH)),
     "summary-bck": _KNOWN,
     "copy-bck": Need(Where.BUCKET, (LIST_OBJECTS,)),
     # What is selected in a bucket, the handlers of these and of copy-bck ask for.
@@ -129,7 +132,7 @@ NEEDS: Final[Mapping[str, Need]] = {
     "prefetch-listrange": Need(Where.BUCKET, (LIST_OBJECTS,)),
     "blob-download": Need(Where.BUCKET, (LIST_OBJECTS,)),
     "evict-listrange": Need(Where.BUCKET, (LIST_OBJECTS,)),
-    "evict-remote-bck": Need(Where.BUCKET, (LIST_OBJECTS,)),
+    "evict-remote-bck": Need(Where.BUCKET, (DESTROY_BUCKET,), (DESTROY_OBJECTS,)),
     "promote": Need(Where.BUCKET, (), (PROMOTE_TO,)),
     "put-object": Need(Where.OBJECT, (PUT_OBJECT,)),
     "put-part": Need(Where.OBJECT, (PUT_OBJECT,)),

@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 from aisle.api.base import Context, Headers, Response, Service
+from aisle.api.native import peers
 from aisle.api.native.attributes import head_object
-from aisle.api.native.headers import checksum_headers, object_headers
+from aisle.api.native.caching import bring
+from aisle.api.native.headers import checksum_headers, object_headers, version_headers
 from aisle.api.native.incoming import NativeIncoming
 from aisle.api.native.message import Message, open_bucket
 from aisle.api.native.route import Route
+from aisle.api.native.windows import wants_latest
 from aisle.core.errors import InvalidArgument, ObjectNotFound
 from aisle.core.names import encode_key
 from aisle.core.ranges import Span, resolve_range
@@ -22,6 +25,7 @@ from aisle.namespace.bodies import DIGEST_OF
 from aisle.namespace.objects import Description, Found
 from aisle.namespace.records import Object
 from aisle.namespace.store import BucketRow
+from aisle.namespace.windows import How
 
 ETL: Final = ("etl_name", "etl_pipeline", "etl_args")
 
@@ -38,10 +42,11 @@ async def put_object(svc: Service, ctx: Context, message: Message) -> Response:
         bucket,
         key,
         incoming,
-        described(ctx, bucket, inherits=True),
+        peers.described(ctx, described(ctx, bucket, inherits=True)),
+        conditions=peers.conditions(ctx),
         algorithms=incoming.algorithms,
     )
-    return Response(200, stored_headers(record))
+    return Response(200, stored_headers(record) + peers.stored_headers(ctx, record))
 
 
 def described(ctx: Context, bucket: BucketRow, *, inherits: bool = False) -> Description:
@@ -61,17 +66,21 @@ def stored_headers(record: Object) -> Headers:
     """What the writer of an object hears of it."""
     headers: Headers = [
         (b"etag", b'"%b"' % record.etag.encode()),
-        (b"ais-version", str(record.seq).encode()),
+        *version_headers(record),
     ]
     return headers + checksum_headers(*record.digest)
 
 
 async def get_object(svc: Service, ctx: Context, message: Message) -> Response:
+    latest = wants_latest(ctx)
     bucket = await open_bucket(svc, ctx, recent=True)
-    found, small = await objects.find_small(svc.store, bucket, encode_key(ctx.key))
-    record = found.record
-    headers = object_headers(record)
+    if bucket.record.behind is not None:
+        await bring(svc, ctx, bucket, latest=latest)
     wanted = ctx.head.headers.get("range")
+    how = How(latest=latest, whole=wanted is None, used=True)
+    found, small = await objects.find_small(svc.store, bucket, encode_key(ctx.key), how)
+    record = found.record
+    headers = object_headers(record) + peers.content_headers(ctx, record)
     span = resolve_range(wanted, record.size) if wanted is not None else None
     if span is None:
         headers += checksum_headers(*record.digest)

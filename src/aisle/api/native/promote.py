@@ -1,4 +1,4 @@
-"""Handlers of actions on `objects/B`: promote and blob-download.
+"""The handler of promote.
 
 Files are promoted by the node that has them, from the one directory that its operator allows
 (`--promote-dir`). Where that is this node, what can be checked is checked at once.
@@ -15,7 +15,7 @@ from aisle.api.access import authorise
 from aisle.api.base import Context, Response, Service
 from aisle.api.native import smap
 from aisle.api.native.message import Message, open_bucket
-from aisle.api.native.multi import read_value, refuse_local, submit
+from aisle.api.native.multi import read_value, submit
 from aisle.api.native.needs import PROMOTE
 from aisle.api.native.route import Route
 from aisle.core.errors import AccessDenied, InvalidArgument
@@ -73,11 +73,4 @@ def _check(tree: Tree, source: str, given: str) -> None:
         encode_key(promoted_name(given, parts[-1:], one=True))
 
 
-async def blob_download(svc: Service, ctx: Context, message: Message) -> Response:
-    return await refuse_local(svc, ctx, "download blobs of")
-
-
-ROUTES: Final = (
-    Route("POST", "objects/B", "action", ("promote",), "promote", promote),
-    Route("POST", "objects/B", "action", ("blob-download",), "blob-download", blob_download),
-)
+ROUTES: Final = (Route("POST", "objects/B", "action", ("promote",), "promote", promote),)

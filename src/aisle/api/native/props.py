@@ -7,17 +7,26 @@ identity, and the bucket behind it), and reads props to be set.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from aisle.api.native.message import fields, parse_provider
+from aisle.api.native.message import fields, parse_namespace, parse_provider
 from aisle.core import settings
-from aisle.core.errors import InvalidArgument, NotSupported
+from aisle.core.clusters import namespace_json
+from aisle.core.errors import InvalidArgument
+from aisle.core.names import BucketName, check_native_bucket_name, parse_bucket_name
 from aisle.core.settings import Value
-from aisle.namespace.records import Bucket
+from aisle.namespace.records import BACKEND_BCK, Bucket
 
-_NO_BUCKET: Final = {"name": "", "provider": "", "namespace": {"uuid": "", "name": ""}}
-_BACKEND: Final = "backend_bck"
+_NOBODY: Final = BucketName("", "", "")
+_NONE: Final = ("", "none", None)
+
+
+class Asked(NamedTuple):
+    """What a message sets: values by flat name, still raw, which `settings.changed` checks; and the
+    bucket that is to be behind, by its full name, `""` for none, `None` if nothing is said."""
+
+    values: dict[str, object]
+    behind: str | None = None
 
 
 def shown(record: Bucket, cluster: Mapping[str, Value]) -> dict[str, Any]:
@@ -25,42 +34,62 @@ def shown(record: Bucket, cluster: Mapping[str, Value]) -> dict[str, Any]:
 
     64-bit numbers are text.
     """
-    own: dict[str, Value] = record.props
-    nested = settings.nest({**settings.bucket_defaults(cluster), **own})
+    own: dict[str, Value] = {n: value for n, value in record.props.items() if n != BACKEND_BCK}
+    remote = record.behind is not None
+    nested = settings.nest({**settings.bucket_defaults(cluster, remote=remote), **own})
+    named = record.props.get(BACKEND_BCK)
     return {
         "provider": record.provider,
-        _BACKEND: deepcopy(_NO_BUCKET),
+        BACKEND_BCK: bucket_json(parse_bucket_name(named) if named else _NOBODY),
         **nested,
         "bid": str(int.from_bytes(record.id, "big")),
         "created": str(record.created),
     }
 
 
-def asked(value: object) -> dict[str, object]:
-    """The props that a message sets, by flat name and still raw: `settings.changed` checks them.
+def bucket_json(name: BucketName) -> dict[str, Any]:
+    """A bucket as AIStore's JSON names one."""
+    return {
+        "name": name.name,
+        "provider": name.provider,
+        "namespace": namespace_json(name.namespace),
+    }
 
-    They come nested, flat or both. Raises `InvalidArgument`, and `NotSupported` for a bucket of
-    another provider behind this one.
-    """
+
+def asked(value: object) -> Asked:
+    """The props that a message sets; they come nested, flat or both. Raises `InvalidArgument`,
+    `InvalidName`."""
     given = fields(value)
-    _check_backend(given)
-    flat = settings.flatten({name: part for name, part in given.items() if name != _BACKEND})
-    return {name: part for name, part in flat.items() if not name.startswith(f"{_BACKEND}.")}
+    flat = settings.flatten({name: part for name, part in given.items() if name != BACKEND_BCK})
+    values = {name: part for name, part in flat.items() if not name.startswith(f"{BACKEND_BCK}.")}
+    return Asked(values, _behind(given))
 
 
-def _check_backend(given: Mapping[str, Any]) -> None:
-    """None is the only bucket that may stand behind another, for now."""
-    behind = given.get(_BACKEND, "")
-    if isinstance(behind, Mapping):
-        name, provider = behind.get("name", ""), behind.get("provider", "")
+def _behind(given: Mapping[str, Any]) -> str | None:
+    """The bucket behind that `backend_bck` names: an object of AIStore's, or `provider://name`."""
+    said = BACKEND_BCK in given or any(name.startswith(f"{BACKEND_BCK}.") for name in given)
+    if not said:
+        return None
+    whole = given.get(BACKEND_BCK, "")
+    parts: dict[str, Any] = dict(whole) if isinstance(whole, Mapping) else {"name": whole}
+    for part in ("name", "provider"):
+        parts[part] = given.get(f"{BACKEND_BCK}.{part}", parts.get(part))
+    name, provider = parts["name"], parts["provider"] or ""
+    if name in _NONE and not provider:
+        return ""
+    if not (isinstance(name, str) and isinstance(provider, str)) or name in _NONE:
+        raise InvalidArgument(f"{BACKEND_BCK} is not a bucket", name=BACKEND_BCK, value=str(whole))
+    return str(_parsed(name, provider, parts.get("namespace")))
+
+
+def _parsed(name: str, provider: str, namespace: object) -> BucketName:
+    scheme, separator, rest = name.partition("://")
+    if separator:
+        space, _, last = rest.rpartition("/")
+        provider, name = scheme, last
     else:
-        name, provider = behind, given.get(f"{_BACKEND}.provider", "")
-    name = given.get(f"{_BACKEND}.name", name)
-    if name in ("", "none", None) and provider in ("", None):
-        return
-    if not (isinstance(name, str) and isinstance(provider or "", str)):
-        raise InvalidArgument(f"{_BACKEND} is not a bucket", name=_BACKEND, value=str(behind))
-    scheme, separator, bucket = name.partition("://")
-    known = parse_provider(scheme if separator else provider or "ais")
-    named = f"{known}://{bucket if separator else name}"
-    raise NotSupported(f"{_BACKEND}={named}: buckets of provider {known} are not supported yet")
+        space = ""
+    if isinstance(namespace, Mapping) and not space and any(namespace.values()):
+        space = f"@{namespace.get('uuid') or ''}#{namespace.get('name') or ''}"
+    check_native_bucket_name(name)
+    return BucketName(name, parse_provider(provider or "ais"), parse_namespace(space))

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from aisle import __version__
 from aisle.api.base import Context, Response, Service
 from aisle.api.native.message import JSON, Message
 from aisle.api.native.route import Route
@@ -148,6 +149,8 @@ async def build(svc: Service, ctx: Context) -> dict[str, Any]:
         "uuid": await store_id(svc.store.index),
         "version": str(await version(svc)),
         "creation_time": "",
+        # By this one Aisle cluster knows another, which it may ask for more than AIStore has.
+        "ext": {"aisle": __version__},
     }
 
 

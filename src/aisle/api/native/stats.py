@@ -14,7 +14,7 @@ from aisle.api.native import smap
 from aisle.api.native.message import Message
 from aisle.api.native.nodes import capacity
 from aisle.api.native.route import Route
-from aisle.core.counters import FAMILIES
+from aisle.core.counters import EVENTS, FAMILIES
 
 _TEXT: Final[Headers] = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
 _MEANING: Final = {
@@ -57,6 +57,12 @@ def _counters(svc: Service, node: str) -> Iterator[str]:
         if f"{family}.size" in found:
             yield from _metric(f"{family}_bytes", "counter", f"Bytes of {what} on the wire.",
                                found[f"{family}.size"], node)  # fmt: skip
+    for event, what in EVENTS.items():
+        name = event.replace(".", "_")
+        yield from _metric(f"{name}_count", "counter", f"Number of {what}.",
+                           found[f"{event}.n"], node)  # fmt: skip
+        yield from _metric(f"{name}_bytes", "counter", f"Bytes of {what}.",
+                           found[f"{event}.size"], node)  # fmt: skip
 
 
 def _metric(name: str, kind: str, text: str, value: int, node: str) -> list[str]:

@@ -17,13 +17,15 @@ import msgspec
 from aisle.api.access import authorise, lists, may
 from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.native import props
-from aisle.api.native.buckets import REMOTE_CLUSTERS, TEXT, filters, only_outside
+from aisle.api.native.buckets import TEXT, filters, only_outside
 from aisle.api.native.grants import note
 from aisle.api.native.message import JSON, Message, filled, open_bucket
 from aisle.api.native.needs import LIST_BUCKETS, LIST_OBJECTS
 from aisle.api.native.route import Route
+from aisle.core.clusters import namespace_json
 from aisle.core.errors import BucketNotFound, InvalidArgument, InvalidRequest
 from aisle.core.names import BucketName
+from aisle.core.units import parse_bool
 from aisle.jobs.jobs import JobView
 from aisle.jobs.work.summary import Summary, Tally, read
 from aisle.namespace import buckets
@@ -34,10 +36,8 @@ _NO_PROPS: Final = ("1", "3")  # values of `presence` that ask for no summary
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """The value of a summary-bck message (AIStore's BsummCtrlMsg).
-
-    Nothing here is remote: every object is both present and cached.
-    """
+    """The value of a summary-bck message (AIStore's BsummCtrlMsg): what is remote is counted too
+    unless only what is `cached` is asked for. Only buckets that are `present` are counted."""
 
     uuid: str = ""
     prefix: str = ""
@@ -50,19 +50,16 @@ async def summary_bck(svc: Service, ctx: Context, message: Message) -> Response:
     note(ctx, message)
     await authorise(svc, ctx, LIST_OBJECTS, row)
     args = _arguments(row, ask.prefix)
-    return _told(await _job(svc, ctx, ask.uuid, args), ask.uuid)
+    return _told(await _job(svc, ctx, ask.uuid, args, remote=not ask.cached), ask.uuid)
 
 
 async def summary_all(svc: Service, ctx: Context, message: Message) -> Response:
     """Of all buckets that the caller is told of, or of those of a provider or namespace."""
     ask = _read(message.value)
     note(ctx, message)
-    if ctx.head.params.get("namespace", "") in REMOTE_CLUSTERS:
-        args: dict[str, Any] = {"provider": "ais", "namespace": "@"}
-    else:
-        provider, space = filters(ctx)
-        args = {"provider": provider, "namespace": space}
-    view = await _job(svc, ctx, ask.uuid, {**args, "prefix": ask.prefix})
+    provider, space = await filters(svc, ctx)
+    args = {"provider": provider, "namespace": space, "prefix": ask.prefix}
+    view = await _job(svc, ctx, ask.uuid, args, remote=not ask.cached)
     shown = await _listed(svc, ctx, _counted(view)) if ask.uuid else frozenset()
     return _told(view, ask.uuid, shown)
 
@@ -78,7 +75,7 @@ async def head_info(svc: Service, ctx: Context, message: Message) -> Response:
     args = _arguments(row, ctx.key)
     if uuid:
         del args["prefix"]  # AIStore's SDK names it in its first request only
-    view = await _job(svc, ctx, uuid, args)
+    view = await _job(svc, ctx, uuid, args, remote=_remote(ctx))
     headers.append((b"ais-xaction-id", view.id.encode()))
     reply = _told(view, uuid)
     if reply.status != 202 and params.get("presence", "") not in _NO_PROPS:
@@ -117,12 +114,25 @@ async def _listed(svc: Service, ctx: Context, found: Summary) -> frozenset[Bucke
     return frozenset(shown)
 
 
-async def _job(svc: Service, ctx: Context, uuid: str, args: Mapping[str, Any]) -> JobView:
+def _remote(ctx: Context) -> bool:
+    asked = ctx.head.params.get("bsumm_remote", "")
+    try:
+        return parse_bool(asked)
+    except ValueError:
+        raise InvalidArgument(
+            "bsumm_remote is true or false", name="bsumm_remote", value=asked
+        ) from None
+
+
+async def _job(
+    svc: Service, ctx: Context, uuid: str, args: Mapping[str, Any], *, remote: bool
+) -> JobView:
     """The job that counts: a new one, or that of `uuid` if it was begun with these arguments.
 
     Raises `JobNotFound` and `InvalidArgument`.
     """
     if not uuid:
+        args = {**args, "remote": remote}
         return await svc.jobs.get(await svc.jobs.submit(_KIND, args, user=ctx.who.name))
     view = await svc.jobs.get(uuid)
     begun = view.record.args
@@ -159,8 +169,11 @@ def _shown(tally: Tally, disks: int) -> dict[str, Any]:
     return {
         "name": tally.name,
         "provider": tally.provider,
-        "namespace": {"uuid": "", "name": tally.namespace},
-        "ObjCount": {"obj_count_present": str(tally.count), "obj_count_remote": "0"},
+        "namespace": namespace_json(tally.namespace),
+        "ObjCount": {
+            "obj_count_present": str(tally.count),
+            "obj_count_remote": str(tally.remote_count),
+        },
         "ObjSize": {
             "obj_min_size": tally.least,
             "obj_avg_size": tally.size // tally.count if tally.count else 0,
@@ -169,7 +182,7 @@ def _shown(tally: Tally, disks: int) -> dict[str, Any]:
         "TotalSize": {
             "size_on_disk": str(tally.size),
             "size_all_present_objs": str(tally.size),
-            "size_all_remote_objs": "0",
+            "size_all_remote_objs": str(tally.remote_size),
             "total_disks_size": str(disks),
         },
         "used_pct": tally.size * 100 // disks if disks else 0,

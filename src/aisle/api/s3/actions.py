@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from aisle.auth import permissions as p
 from aisle.auth.access import Action
+from aisle.core import permissions as p
 from aisle.core.http import RequestHead
 
 _GRANTS: Final = tuple(

@@ -21,6 +21,7 @@ from aisle.core.errors import InvalidArgument
 from aisle.core.names import BucketName, check_s3_bucket_name
 from aisle.namespace import buckets, uploads
 from aisle.namespace.listing import decode_token, encode_token
+from aisle.namespace.records import Bucket
 
 _REGION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _DOCUMENT_LIMIT: Final = 64 << 10
@@ -50,8 +51,10 @@ async def list_buckets(svc: Service, ctx: Context) -> Response:
     )
     page = rows[:limit]
     items = []
+    before = after.split(b"\0")[:2]  # of the page before, the last name and its provider
     for row in page:
-        record = row.record
+        record, shared = row.record, before
+        before = row.key.split(b"\0")[:2]
         where = record.location or svc.region
         if region and where != region:
             continue
@@ -60,7 +63,7 @@ async def list_buckets(svc: Service, ctx: Context) -> Response:
             + element("Name", record.name)
             + element("CreationDate", iso_date(record.created // h.SECOND))
             + element("BucketRegion", where)
-            + element("String", f"Provider: {record.provider}")
+            + element("String", _provider(record, shared))
             + "</Bucket>"
         )
     parts = [await owner(svc, ctx, ctx.who.canonical), f"<Buckets>{''.join(items)}</Buckets>"]
@@ -69,6 +72,16 @@ async def list_buckets(svc: Service, ctx: Context) -> Response:
     if len(rows) > limit:
         parts.append(element("ContinuationToken", encode_token(page[-1].key, is_prefix=False)))
     return Response(200, XML, document("ListAllMyBucketsResult", *parts))
+
+
+def _provider(bucket: Bucket, before: list[bytes]) -> str:
+    """What AIStore's listings tell of a bucket, with a warning if the one before has its name."""
+    text = f"Provider: {bucket.provider}"
+    if len(before) < 2 or before[0] != bucket.name.encode():
+        return text
+    pair = (before[1].decode("utf-8", "replace"), bucket.provider)
+    names = " and ".join(f"{{{bucket.name}, Provider: {provider}}}" for provider in pair)
+    return f"{text} (WARNING: {names} share the same name)"
 
 
 async def create_bucket(svc: Service, ctx: Context) -> Response:
@@ -94,6 +107,7 @@ async def create_bucket(svc: Service, ctx: Context) -> Response:
         location=location,
         props=settings.bucket_defaults(values),
         documents=await acls.of_new_bucket(svc, ctx),
+        across=True,
     )
     return Response(200, [(b"location", f"/{ctx.bucket}".encode())])
 

@@ -9,23 +9,27 @@ from aisle.api.access import authorise, may, refused, writer
 from aisle.api.base import Context, Headers, Service
 from aisle.api.s3.actions import LIST_BUCKET, needed, needed_of_new
 from aisle.api.s3.errors import S3Error
-from aisle.auth.access import ObjectAccess
+from aisle.auth.access import Action, ObjectAccess
 from aisle.auth.acl import FULL_CONTROL, Grant
+from aisle.core import permissions
 from aisle.core.errors import (
     AccessDenied,
     AisleError,
     BucketNotFound,
     InvalidArgument,
     InvalidName,
+    RemoteBucketNotFound,
     VersionNotFound,
 )
-from aisle.core.names import check_native_bucket_name
+from aisle.core.names import BucketName, check_native_bucket_name, is_s3_bucket_name
 from aisle.namespace import buckets
 from aisle.namespace.records import Bucket
 from aisle.namespace.store import BucketRow
 from aisle.namespace.uploads import MAX_PARTS
+from aisle.namespace.window import adding
 
 XML: Final[Headers] = [(b"content-type", b"application/xml")]
+_ADMIN: Final = Action("ais:Administer", permissions.ADMIN)
 MAX_INTEGER: Final = (1 << 31) - 1
 
 
@@ -35,7 +39,7 @@ async def open_bucket(svc: Service, ctx: Context, *, recent: bool = False) -> Bu
     if ctx.row is not None:
         return ctx.row
     try:
-        row = await buckets.find(svc.store, ctx.bucket, recent=recent)
+        row = await named_bucket(svc, ctx, ctx.bucket, recent=recent)
     except BucketNotFound:
         try:
             check_native_bucket_name(ctx.bucket)
@@ -45,6 +49,25 @@ async def open_bucket(svc: Service, ctx: Context, *, recent: bool = False) -> Bu
     await check_owner(svc, ctx, row.record)
     ctx.row = row
     return row
+
+
+async def named_bucket(svc: Service, ctx: Context, name: str, *, recent: bool = False) -> BucketRow:
+    """The bucket that clients call `name`. One that is not in the cluster is looked for where S3's
+    credentials of the cluster reach, and added: where they are configured, for administrators.
+    Raises `BucketNotFound`, `AmbiguousName`, `RemoteError`s."""
+    try:
+        return await buckets.find(svc.store, name, recent=recent)
+    except BucketNotFound:
+        remotes = svc.store.remotes
+        if remotes is None or ctx.operation == "DeleteBucket" or not is_s3_bucket_name(name):
+            raise
+        if "aws" not in await remotes.configured(svc.store) or not await may(svc, ctx, _ADMIN):
+            raise
+        try:
+            return await adding.found(svc.store, BucketName(name, "aws"), owner=ctx.who.canonical)
+        except RemoteBucketNotFound:
+            pass
+        raise
 
 
 async def check_owner(

@@ -10,10 +10,17 @@ from typing import NamedTuple
 
 from aisle.api.access import authorise, writer
 from aisle.api.base import Context, Response, Service
-from aisle.api.s3 import acls
+from aisle.api.s3 import acls, slowly
 from aisle.api.s3 import headers as h
 from aisle.api.s3.actions import on_version
-from aisle.api.s3.common import XML, check_owner, hide, open_bucket, part_number
+from aisle.api.s3.common import (
+    XML,
+    check_owner,
+    hide,
+    named_bucket,
+    open_bucket,
+    part_number,
+)
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.xml import document, element
 from aisle.core import checksums
@@ -27,9 +34,10 @@ from aisle.core.errors import (
 from aisle.core.http import RequestHead, decode_component
 from aisle.core.names import encode_key
 from aisle.core.ranges import Span, resolve_copy_range
-from aisle.namespace import bodies, buckets, objects, uploads
+from aisle.namespace import bodies, objects, uploads
 from aisle.namespace.objects import Description, Found
 from aisle.namespace.store import BucketRow
+from aisle.namespace.windows import PART, READ
 
 MAX_COPY = 5 << 30
 
@@ -48,19 +56,20 @@ async def find_source(svc: Service, ctx: Context) -> Source:
     on it hold."""
     head = ctx.head
     name, key, version = parse_source(head.header("x-amz-copy-source"))
-    bucket = await buckets.find(svc.store, name)
+    bucket = await named_bucket(svc, ctx, name)
     await check_owner(svc, ctx, bucket.record, "x-amz-source-expected-bucket-owner")
     if version:
         ctx.facts["s3:versionid"] = (version,)  # the target has none
     await authorise(svc, ctx, on_version("GetObject", version), bucket, key)
     raw_key = encode_key(key)
+    conditions = h.read_conditions(head, "x-amz-copy-source-")
+    how = PART if conditions is not None or "x-amz-copy-source-range" in head.headers else READ
     try:
         if version not in ("", "null"):
             raise VersionNotFound(name, key, version)
-        found, small = await objects.find_small(svc.store, bucket, raw_key)
+        found, small = await objects.find_small(svc.store, bucket, raw_key, how)
     except (ObjectNotFound, VersionNotFound) as error:
         raise await hide(svc, ctx, bucket, error, key) from None
-    conditions = h.read_conditions(head, "x-amz-copy-source-")
     if conditions is not None:
         conditions.check_copy(found.record)
     return Source(bucket, raw_key, found, small)
@@ -95,8 +104,12 @@ def _directive(head: RequestHead, name: str) -> str:
 
 
 async def copy_object(svc: Service, ctx: Context) -> Response:
-    head = ctx.head
     bucket = await open_bucket(svc, ctx)
+    return await slowly.answer(svc, ctx, bucket, _copy(svc, ctx, bucket))
+
+
+async def _copy(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
+    head = ctx.head
     h.refuse_unsupported(head)
     key = encode_key(ctx.key)
     replace = _directive(head, "x-amz-metadata-directive") == "REPLACE"
@@ -158,7 +171,7 @@ async def copy_object(svc: Service, ctx: Context) -> Response:
         element("LastModified", iso_date(copied.mtime // h.SECOND)),
         *values,
     )
-    return Response(200, XML, body)
+    return Response(200, XML + h.version_headers(copied), body)
 
 
 async def upload_part_copy(svc: Service, ctx: Context) -> Response:

@@ -11,6 +11,7 @@ from aisle.api.s3 import headers as h
 from aisle.api.s3.actions import SEE_ETAG, on_version
 from aisle.api.s3.common import XML, bare, hide, open_bucket
 from aisle.api.s3.errors import S3Error, tell
+from aisle.api.s3.forwarding import delete_version
 from aisle.api.s3.incoming import read_document
 from aisle.api.s3.xml import MalformedXML, document, element, parse
 from aisle.core import checksums
@@ -60,6 +61,9 @@ async def _delete_one(
     key, version = entry.value("Key"), entry.value("VersionId")
     try:
         await authorise(svc, ctx, on_version("DeleteObjects", version), bucket, key)
+        if version and bucket.record.behind is not None:
+            await delete_version(svc, bucket, key, version)
+            return False, f"<Deleted>{_identity(key, version)}</Deleted>"
         if version not in ("", "null"):
             raise VersionNotFound(bucket.record.name, key, version)
         conditions = h.delete_condition(
@@ -75,11 +79,13 @@ async def _delete_one(
         told = tell(error)
         return True, (
             "<Error>"
-            + element("Key", key)
-            + (element("VersionId", version) if version else "")
+            + _identity(key, version)
             + element("Code", told.code)
             + element("Message", told.message)
             + "</Error>"
         )
-    identity = element("Key", key) + (element("VersionId", version) if version else "")
-    return False, f"<Deleted>{identity}</Deleted>"
+    return False, f"<Deleted>{_identity(key, version)}</Deleted>"
+
+
+def _identity(key: str, version: str) -> str:
+    return element("Key", key) + (element("VersionId", version) if version else "")

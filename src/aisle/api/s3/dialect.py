@@ -18,11 +18,13 @@ from aisle.api.s3 import (
     copies,
     deletes,
     errors,
+    forwarding,
     lists,
     multipart,
     objects,
     ownership,
     policies,
+    presigned,
     publicaccess,
 )
 from aisle.api.s3 import headers as h
@@ -30,8 +32,15 @@ from aisle.api.s3.actions import NEEDS
 from aisle.api.s3.common import hide, open_bucket, permit
 from aisle.api.s3.errors import S3Error, Told
 from aisle.api.s3.operations import Level, select
+from aisle.auth.principal import ANONYMOUS
 from aisle.core.dates import http_date
-from aisle.core.errors import AisleError, NotModified, ObjectNotFound, VersionNotFound
+from aisle.core.errors import (
+    AisleError,
+    InvalidAccessKey,
+    NotModified,
+    ObjectNotFound,
+    VersionNotFound,
+)
 from aisle.core.http import RequestHead, decode_component
 
 NAME: Final = "s3"
@@ -88,7 +97,14 @@ async def handle(svc: Service, ctx: Context) -> Response:
     ctx.key = decode_component(raw_key)
     level: Level = "object" if raw_key else "bucket" if raw_bucket else "service"
     ctx.resource = f"/{ctx.bucket}/{ctx.key}" if raw_key else f"/{ctx.bucket}"
-    await identify(svc, ctx, target=(raw_bucket, raw_key))
+    try:
+        await identify(svc, ctx, target=(raw_bucket, raw_key))
+    except InvalidAccessKey:
+        if not await presigned.takes(svc, ctx, level):
+            raise
+        ctx.principal = ANONYMOUS
+        count_user(svc, ctx)
+        return await presigned.perform(svc, ctx, raw_key)
     count_user(svc, ctx)
     head = ctx.head
     selector, name = select(head, level)
@@ -98,8 +114,15 @@ async def handle(svc: Service, ctx: Context) -> Response:
     row = None
     if level != "service" and name != "CreateBucket":
         row = await open_bucket(svc, ctx, recent=name in _READS)
+    window = row is not None and row.record.behind is not None
+    if window and not svc.auth_enabled and await presigned.takes(svc, ctx, level):
+        return await presigned.perform(svc, ctx, raw_key)
     if not NEEDS[name].handler:
         await permit(svc, ctx)
+    if row is not None and window:
+        answer = await forwarding.answer(svc, ctx, row)
+        if answer is not None:
+            return answer
     handler = HANDLERS.get(name)
     if handler is None:
         raise S3Error("NotImplemented", Operation=name)

@@ -39,6 +39,7 @@ class Told(NamedTuple):
 MESSAGES: Final[Mapping[str, tuple[int, str]]] = {
     "AccessControlListNotSupported": (400, "The bucket does not allow ACLs"),
     "AccessDenied": (403, "Access Denied"),
+    "AmbiguousBucketName": (404, "Several buckets have this name under different providers"),
     "AuthorizationHeaderMalformed": (400, "The authorization header is malformed"),
     "AuthorizationQueryParametersError": (400, "Error parsing the authorization parameters"),
     "BadDigest": (400, "The digest or checksum you specified did not match what we received."),
@@ -80,6 +81,10 @@ MESSAGES: Final[Mapping[str, tuple[int, str]]] = {
         "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
     ),
     "InvalidBucketName": (400, "The specified bucket is not valid."),
+    "InvalidObjectState": (
+        403,
+        "The operation is not valid for the current state of the object.",
+    ),
     "InvalidDigest": (400, "The Content-MD5 you specified was invalid."),
     "InvalidLocationConstraint": (400, "The specified location-constraint is not valid"),
     "InvalidPart": (
@@ -115,6 +120,7 @@ MESSAGES: Final[Mapping[str, tuple[int, str]]] = {
     "MissingSecurityHeader": (400, "Your request was missing a required header."),
     "NoSuchBucket": (404, "The specified bucket does not exist"),
     "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
+    "NoSuchConfiguration": (404, "The specified configuration does not exist"),
     "NoSuchKey": (404, "The specified key does not exist."),
     "NoSuchPublicAccessBlockConfiguration": (
         404,
@@ -213,6 +219,11 @@ def _argument(error: e.InvalidArgument) -> Told:
     return Told(400, "InvalidArgument", str(error), details)
 
 
+def _relayed(error: e.RemoteRefused) -> Told:
+    """What the remote refused, by the name that it has for it."""
+    return Told(error.status, error.code or "InvalidRequest", str(error))
+
+
 def _own(error: S3Error) -> Told:
     return Told(MESSAGES[error.code][0], error.code, str(error), error.details)
 
@@ -296,6 +307,19 @@ TABLE: Final[Mapping[type[e.AisleError], Teller]] = {
         "InvalidRange",
         lambda error: {"RangeRequested": error.requested, "ActualObjectSize": error.size},
     ),
+    e.RemoteBucketNotFound: _spoken("NoSuchBucket"),
+    e.RemoteObjectNotFound: _spoken("NoSuchKey"),
+    e.RemoteDenied: _spoken("AccessDenied"),
+    e.RemoteThrottled: _spoken("SlowDown"),
+    e.RemoteRefused: _relayed,
+    e.RemoteError: _spoken("ServiceUnavailable"),
+    e.BackendDisabled: _spoken("InvalidRequest"),
+    e.ClusterNotAttached: _spoken("InvalidRequest"),
+    e.AmbiguousName: _spoken("AmbiguousBucketName"),
+    e.ColdGetDisabled: _spoken("InvalidObjectState"),
+    e.InventoryNotFound: _spoken("NoSuchConfiguration"),
+    e.InventoryDamaged: _spoken("InvalidRequest"),
+    e.InventoryBusy: _spoken("SlowDown"),
     e.WriteConflict: _plain("ConditionalRequestConflict"),
     e.OutOfSpace: _plain("InsufficientStorage"),
     e.ReadOnlyStore: _plain("InsufficientStorage"),
@@ -319,7 +343,9 @@ def tell(error: e.AisleError) -> Told:
 
 def retry_after(error: e.AisleError) -> int:
     """After how many seconds another try has a chance."""
-    return max(1, math.ceil(error.retry_after)) if isinstance(error, e.RateLimited) else 1
+    if isinstance(error, e.RateLimited | e.RemoteThrottled | e.InventoryBusy):
+        return max(1, math.ceil(error.retry_after))
+    return 1
 
 
 def render(told: Told, *, resource: str, request_id: str, host_id: str) -> bytes:

@@ -226,7 +226,14 @@ def object_headers(record: Object) -> Headers:
         ]
     if record.storage_class != "STANDARD":
         headers.append((b"x-amz-storage-class", record.storage_class.encode()))
-    return headers
+    return headers + version_headers(record) if record.origin is not None else headers
+
+
+def version_headers(record: Object) -> Headers:
+    """The version that a remote bucket has given to an object; those of our own have none."""
+    if record.origin is None or not record.origin.version:
+        return []
+    return [(b"x-amz-version-id", record.origin.version.encode())]
 
 
 def checksum_headers(values: Mapping[str, str], kind: str) -> Headers:

@@ -11,6 +11,7 @@ from itertools import repeat
 
 from aisle.api.base import Context, Response, Service
 from aisle.api.s3 import headers as h
+from aisle.api.s3 import inventories
 from aisle.api.s3.common import XML, integer, open_bucket
 from aisle.api.s3.owners import initiator, owner, owners
 from aisle.api.s3.xml import document, element, escape, url_encode
@@ -20,6 +21,7 @@ from aisle.namespace import documents, listing, ownership
 from aisle.namespace.listing import ID, Page, Query
 from aisle.namespace.records import VERSION, Listed, Owned, decode, decoder
 from aisle.namespace.store import BucketRow
+from aisle.namespace.window import listing as windows
 from aisle.store.base import Row
 
 MAX_KEYS = 1000
@@ -54,16 +56,14 @@ async def list_objects(svc: Service, ctx: Context) -> Response:
     marker = params.get("marker", "")
     base = bucket.record.id
     skip = listing.common_prefix_of(_data(marker), _data(prefix), _data(delimiter))
-    page = await listing.list_objects(
-        svc.store,
-        Query(
-            prefix=base + _data(prefix),
-            delimiter=_data(delimiter),
-            after=base + _data(marker) if marker else b"",
-            skip=base + skip if skip else b"",
-            limit=limit,
-        ),
+    query = Query(
+        prefix=base + _data(prefix),
+        delimiter=_data(delimiter),
+        after=base + _data(marker) if marker else b"",
+        skip=base + skip if skip else b"",
+        limit=limit,
     )
+    page, _ = await _page(svc, ctx, bucket, query, begins=not marker)
     parts = [
         element("Name", bucket.record.name),
         _leaf("Prefix", prefix, encode),
@@ -73,7 +73,7 @@ async def list_objects(svc: Service, ctx: Context) -> Response:
     if delimiter:
         parts.append(_leaf("Delimiter", delimiter, encode))
     parts.append(element("IsTruncated", "true" if page.truncated else "false"))
-    if page.truncated and delimiter:
+    if page.truncated and (delimiter or not page.rows):
         parts.append(_leaf("NextMarker", _text(page.last[ID:]), encode))
     if kind:
         parts.append(element("EncodingType", kind))
@@ -93,19 +93,17 @@ async def list_objects_v2(svc: Service, ctx: Context) -> Response:
     start_after, token = params.get("start-after", ""), params.get("continuation-token")
     base = bucket.record.id
     after, skip = (base + _data(start_after) if start_after else b""), b""
-    if token is not None:
+    if token is not None and not windows.is_token(token):
         last, is_prefix = listing.decode_token(token)
         after, skip = (b"", base + last) if is_prefix else (base + last, b"")
-    page = await listing.list_objects(
-        svc.store,
-        Query(
-            prefix=base + _data(prefix),
-            delimiter=_data(delimiter),
-            after=after,
-            skip=skip,
-            limit=limit,
-        ),
+    query = Query(
+        prefix=base + _data(prefix),
+        delimiter=_data(delimiter),
+        after=after,
+        skip=skip,
+        limit=limit,
     )
+    page, following = await _page(svc, ctx, bucket, query, begins=token is None, token=token or "")
     parts = [
         element("Name", bucket.record.name),
         _leaf("Prefix", prefix, encode),
@@ -120,7 +118,6 @@ async def list_objects_v2(svc: Service, ctx: Context) -> Response:
     if token is not None:
         parts.append(element("ContinuationToken", token))
     if page.truncated:
-        following = listing.encode_token(page.last[ID:], is_prefix=page.last_is_prefix)
         parts.append(element("NextContinuationToken", following))
     if kind:
         parts.append(element("EncodingType", kind))
@@ -129,6 +126,27 @@ async def list_objects_v2(svc: Service, ctx: Context) -> Response:
     parts.append(_contents(page, encode, whose))
     parts.append(_common_prefixes(page.prefixes, encode))
     return Response(200, XML, document("ListBucketResult", *parts))
+
+
+async def _page(
+    svc: Service,
+    ctx: Context,
+    bucket: BucketRow,
+    query: Query,
+    *,
+    begins: bool,
+    token: str = "",
+) -> tuple[Page, str]:
+    """A page, from wherever the objects of the bucket are listed, and the token of the next one."""
+    page = await inventories.page(svc, ctx, bucket, query, begins=begins)
+    if page is None and bucket.record.behind is not None:
+        found = await windows.page(svc.store, bucket, query, token=token)
+        return found.page, found.token
+    if windows.is_token(token):
+        listing.decode_token(token)  # of another bucket, and refused
+    if page is None:
+        page = await listing.list_objects(svc.store, query)
+    return page, listing.encode_token(page.last[ID:], is_prefix=page.last_is_prefix)
 
 
 def _leaf(name: str, text: str, encode: Encode) -> str:
@@ -143,7 +161,7 @@ async def _owners(
     access = (await documents.of(svc.store, bucket, recent=True)).access
     if not access.shared or access.ownership == ownership.ENFORCED:
         return await owner(svc, ctx, bucket.record.owner)
-    whose = [decode(Owned, raw).owner for _, raw in rows]
+    whose = [decode(Owned, raw).owner or bucket.record.owner for _, raw in rows]
     elements = await owners(svc, ctx, whose)
     return [elements[canonical] for canonical in whose]
 

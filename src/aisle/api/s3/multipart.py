@@ -7,7 +7,7 @@ from typing import Final
 from aisle.api.access import writer
 from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.conditions import told_of_new
-from aisle.api.s3 import acls
+from aisle.api.s3 import acls, slowly
 from aisle.api.s3 import headers as h
 from aisle.api.s3.common import XML, bare, integer, open_bucket, part_number
 from aisle.api.s3.errors import S3Error
@@ -20,6 +20,7 @@ from aisle.core.errors import InvalidArgument, InvalidRequest, UploadNotFound
 from aisle.core.http import RequestHead
 from aisle.core.names import encode_key
 from aisle.namespace import uploads
+from aisle.namespace.store import BucketRow
 from aisle.namespace.uploads import MAX_PARTS, Claims, NamedPart
 
 # 10,000 parts with their checksums.
@@ -142,11 +143,15 @@ async def list_parts(svc: Service, ctx: Context) -> Response:
 
 
 async def complete_multipart_upload(svc: Service, ctx: Context) -> Response:
-    head = ctx.head
     bucket = await open_bucket(svc, ctx)
+    return await slowly.answer(svc, ctx, bucket, _complete(svc, ctx, bucket))
+
+
+async def _complete(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
+    head = ctx.head
     upload_id = head.params.get("uploadId", "")
     key = encode_key(ctx.key)
-    named = _read_parts(await _document(ctx))
+    named = read_parts(await read_completion(ctx))
     try:
         upload = await uploads.find(svc.store, bucket, key, upload_id)
     except UploadNotFound:
@@ -163,7 +168,13 @@ async def complete_multipart_upload(svc: Service, ctx: Context) -> Response:
     claims = Claims(_claimed_checksums(head), kind, _claimed_size(head))
     try:
         record = await uploads.complete(
-            svc.store, bucket, upload, named, claims, conditions=h.write_conditions(head)
+            svc.store,
+            bucket,
+            upload,
+            named,
+            claims,
+            conditions=h.write_conditions(head),
+            via=ctx.via,
         )
     except UploadNotFound:
         # The same request, sent twice at once: the other one was faster.
@@ -171,10 +182,12 @@ async def complete_multipart_upload(svc: Service, ctx: Context) -> Response:
         if done is None:
             raise
         return _completed(ctx, done.etag, done.checksums, done.checksum_type)
-    return _completed(ctx, record.etag, record.checksums, record.checksum_type)
+    reply = _completed(ctx, record.etag, record.checksums, record.checksum_type)
+    reply.headers = reply.headers + h.version_headers(record)
+    return reply
 
 
-async def _document(ctx: Context) -> bytes:
+async def read_completion(ctx: Context) -> bytes:
     """The request's XML. The object's own checksum travels in the same headers as a body's
     would, so those are not held against the document."""
     head = ctx.head
@@ -184,7 +197,8 @@ async def _document(ctx: Context) -> bytes:
     return await read_document(bare_head, ctx.known_payload, ctx.body, _DOCUMENT_LIMIT)
 
 
-def _read_parts(body: bytes) -> list[NamedPart]:
+def read_parts(body: bytes) -> list[NamedPart]:
+    """The parts that a completion names. Raises `MalformedXML`."""
     tree = parse(body, "CompleteMultipartUpload")
     parts = []
     for child in tree.children:

@@ -23,6 +23,7 @@ from aisle.core.ranges import Span, resolve_range
 from aisle.namespace import bodies, objects, reads
 from aisle.namespace.objects import Found
 from aisle.namespace.records import Object, PartInfo
+from aisle.namespace.windows import LOOK, PART, READ
 
 # What S3 computes for a body that comes without a checksum ("Checking object integrity").
 DEFAULT_CHECKSUM: Final = "CRC64NVME"
@@ -51,8 +52,9 @@ async def put_object(svc: Service, ctx: Context) -> Response:
         described,
         conditions=h.write_conditions(head),
         algorithms=incoming.algorithms,
+        via=ctx.via,
     )
-    headers: Headers = [(b"etag", b'"%b"' % record.etag.encode())]
+    headers: Headers = [(b"etag", b'"%b"' % record.etag.encode()), *h.version_headers(record)]
     headers += h.checksum_headers(record.checksums, record.checksum_type)
     return Response(200, headers)
 
@@ -61,9 +63,13 @@ async def get_object(svc: Service, ctx: Context) -> Response:
     head = ctx.head
     bucket = await open_bucket(svc, ctx, recent=True)
     check_version(ctx)
-    found, small = await objects.find_small(svc.store, bucket, encode_key(ctx.key))
-    record = found.record
     conditions = h.read_conditions(head)
+    part = conditions is not None or "range" in head.headers or "partNumber" in head.params
+    how = PART if part else READ
+    if ctx.via is not None:
+        how = how._replace(via=ctx.via)
+    found, small = await objects.find_small(svc.store, bucket, encode_key(ctx.key), how)
+    record = found.record
     if conditions is not None:
         conditions.check(record)
     headers = h.object_headers(record)
@@ -83,7 +89,7 @@ async def head_object(svc: Service, ctx: Context) -> Response:
     head = ctx.head
     bucket = await open_bucket(svc, ctx, recent=True)
     check_version(ctx)
-    found = await objects.find(svc.store, bucket, encode_key(ctx.key))
+    found = await objects.find(svc.store, bucket, encode_key(ctx.key), LOOK)
     conditions = h.read_conditions(head)
     if conditions is not None:
         conditions.check(found.record)
@@ -164,7 +170,7 @@ async def get_object_attributes(svc: Service, ctx: Context) -> Response:
             )
     limit = integer(head.header("x-amz-max-parts"), "x-amz-max-parts", 1000)
     marker = integer(head.header("x-amz-part-number-marker"), "x-amz-part-number-marker", 0)
-    found = await objects.find(svc.store, bucket, encode_key(ctx.key))
+    found = await objects.find(svc.store, bucket, encode_key(ctx.key), LOOK)
     record = found.record
     conditions = h.read_conditions(head)
     if conditions is not None:
