@@ -69,7 +69,7 @@ def ais(own: Node, tmp_path: Path) -> Iterator[Ais]:
         return done
 
     yield run
-    for row in json.loads(own.send("GET", "/v1/buckets").body):
+    for row in json.loads(own.send("GET", "/v1/buckets?presence=2").body):
         space = quote(f"#{row['namespace']['name']}" if row["namespace"]["name"] else "")
         _act(own, "DELETE", f"/v1/buckets/{row['name']}?namespace={space}", "destroy-bck")
     _act(own, "PUT", "/v1/cluster", "reset-config")

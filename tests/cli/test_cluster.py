@@ -108,9 +108,9 @@ def test_there_is_no_cluster_to_change(ais: Ais) -> None:
         (["cluster", "add-remove-nodes", "shutdown", "t1"], '--yes shuts node "t1" down'),
         (["cluster", "add-remove-nodes", "shutdown", "t1", "-y"], "is not in the cluster"),
         (["cluster", "add-remove-nodes", "decommission", "t1", "--rm-user-data"], "share their"),
-        (["remote-cluster", "attach", "a=http://x"], "cannot be attached"),
+        (["remote-cluster", "attach", "a=http://127.0.0.1:1"], "cannot be attached"),
         (["cluster", "remote-attach", "a"], "not of the form alias=url"),
-        (["cluster", "remote-detach", "a"], "cannot be attached or detached"),
+        (["cluster", "remote-detach", "a"], 'remote cluster "a" is not attached'),
         (["show", "cluster", "smap", "--units", "miles"], "invalid choice"),
     ],
 )

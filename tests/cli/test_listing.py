@@ -154,9 +154,9 @@ def test_flags_for_remote_buckets_are_taken(ais: Ais, filled: str) -> None:
     assert ais("ls", filled, "--diff", "-H", "--prefix", "b").stdout == "b   2.93KiB   ok\n"
     for words in (["--inventory"], ["--inv-name", "x"], ["--inv-id", "x"]):
         error = ais("ls", filled, *words, code=1).stderr
-        assert error == (
-            "Error: --inventory: an inventory is of a remote bucket, and ais://abc is not one\n"
-        )
+        assert error == "Error: a bucket inventory is of a remote bucket: this one has none\n"
+    error = ais("ls", "ais:", "--inventory", code=1).stderr
+    assert error == "Error: --inventory: it is the objects of a bucket that an inventory lists\n"
 
 
 def test_more_than_ten_names_are_counted_below(ais: Ais, many: str) -> None:

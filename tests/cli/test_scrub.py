@@ -164,7 +164,7 @@ def test_progress_is_told_on_stderr(ais: Ais, filled: str) -> None:
         (["ais://none"], 'bucket "ais://none" does not exist'),
         (["ais://abc", "ais://none"], 'bucket "ais://none" does not exist'),
         (["abc"], "did you mean ais://abc?"),
-        (["s3://abc"], 'bucket "aws://abc" does not exist'),
+        (["oc://abc"], 'there is no backend "oci" here'),
         (["--small-size", "much"], "--small-size and --large-size: expected a size"),
         (["--small-size", "2", "--large-size", "2"], "greater than --small-size"),
         (["--num-workers", "0"], "between 1 and 128"),

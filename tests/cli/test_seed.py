@@ -53,7 +53,7 @@ def test_the_quick_example(ais: Ais, s3cmd: Ais, tmp_path: Path) -> None:
     assert put.startswith("upload: 'README.md' -> 's3://abc/README.md'  [1 of 1]\n")
     assert re.search(r" 10689 of 10689   100% in +\d+s .* done", put)
     assert s3cmd("rm", "s3://abc/README.md").stdout == "delete: 's3://abc/README.md'\n"
-    assert ais("ls", "s3:").stdout == ""
+    assert ais("ls", "s3:").stdout == "AWS Buckets (0)\n"
 
 
 def test_the_configuration_to_note(ais: Ais) -> None:

@@ -5,6 +5,7 @@ import pytest
 from aisle.cli import uri as uris
 from aisle.cli.failure import Failure
 from aisle.cli.uri import Uri
+from aisle.core.origins import bucket_name
 
 
 @pytest.mark.parametrize(
@@ -50,3 +51,19 @@ def test_what_is_no_uri_is_refused(text: str) -> None:
 def test_a_bucket_is_needed(text: str) -> None:
     with pytest.raises(Failure, match="not the URI of a bucket"):
         uris.bucket(text)
+
+
+def test_an_address_is_an_object_of_an_http_server() -> None:
+    uri = uris.parse("http://host:80/dir/a%20b")
+    assert (uri.provider, uri.bucket, uri.key) == ("ht", bucket_name("http://host:80/dir/"), "a b")
+    assert uri.query == {"provider": "ht", "original_url": "http://host:80/dir/a%20b"}
+    assert str(uri) == "http://host:80/dir/a b"
+    assert uris.bucket("https://host/dir/").query["original_url"] == "https://host/dir/"
+    assert uris.parse("ht://name/x").query == {"provider": "ht"}
+
+
+@pytest.mark.parametrize("text", ["http://user:hush@host/x", "http://host/x?y", "https:///x"])
+def test_an_address_that_cannot_be_used_is_told(text: str) -> None:
+    with pytest.raises(Failure) as failure:
+        uris.parse(text)
+    assert "hush" not in str(failure.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from aisle.cli.failure import Failure
 
@@ -29,3 +30,28 @@ def random_node(client: Client, options: argparse.Namespace) -> None:
         raise Failure("there is no such node")
     # Not a secret: any of them will do.
     print(random.choice(ids))  # noqa: S311
+
+
+def enable_backend_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "provider", metavar="PROVIDER", help="such as aws (s3), gcp (gs), azure (az), ht or ais"
+    )
+
+
+disable_backend_arguments = enable_backend_arguments
+
+
+def enable_backend(client: Client, options: argparse.Namespace) -> None:
+    """Switch a provider of remote buckets on."""
+    client.act("PUT", f"/v1/cluster/enable-bend/{_name(options)}", {})
+    print(f'backend "{options.provider}" is enabled')
+
+
+def disable_backend(client: Client, options: argparse.Namespace) -> None:
+    """Switch a provider of remote buckets off, for all requests to buckets of its own."""
+    client.act("PUT", f"/v1/cluster/disable-bend/{_name(options)}", {})
+    print(f'backend "{options.provider}" is disabled')
+
+
+def _name(options: argparse.Namespace) -> str:
+    return quote(options.provider.removesuffix("://").removesuffix(":"), safe="")

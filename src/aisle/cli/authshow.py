@@ -14,7 +14,7 @@ from aisle.cli.flags import headers_flag, json_flag
 from aisle.cli.tables import date_text, print_table, properties
 from aisle.client import Client, Role, User
 from aisle.client.environment import file_token
-from aisle.client.permissions import names_of
+from aisle.core.permissions import names_of
 
 
 def _flags(parser: argparse.ArgumentParser) -> None:

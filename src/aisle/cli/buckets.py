@@ -14,7 +14,7 @@ from aisle.cli.listing import pages
 from aisle.cli.notes import note, note_settings
 from aisle.cli.prompt import can_ask, confirmed
 from aisle.cli.props import assignments
-from aisle.cli.uri import Uri
+from aisle.cli.uri import Uri, is_elsewhere
 from aisle.client import Client
 
 DEFAULTS_PAGE: Final = (
@@ -74,7 +74,9 @@ def remove_arguments(parser: argparse.ArgumentParser) -> None:
 def remove(client: Client, options: argparse.Namespace) -> None:
     for uri in [uris.bucket(text) for text in options.uri]:
         try:
-            if not options.yes and any(pages(client, uri, {"props": "name"}, 1)):
+            if not (options.yes or is_elsewhere(uri)) and any(
+                pages(client, uri, {"props": "name"}, 1)
+            ):
                 _confirm(uri)
             client.act("DELETE", uri.path, uri.query, "destroy-bck")
         except Refused as error:
@@ -82,7 +84,8 @@ def remove(client: Client, options: argparse.Namespace) -> None:
                 raise
             note(str(error))
             continue
-        print(f'"{uri}" destroyed')
+        stays = " (in the cluster; the remote bucket stays as it is)" if is_elsewhere(uri) else ""
+        print(f'"{uri}" destroyed{stays}')
 
 
 def _confirm(uri: Uri) -> None:

@@ -28,6 +28,8 @@ from aisle.client import Client
 from aisle.core import templates
 from aisle.core.errors import InvalidArgument
 
+_CACHED = "1"  # of a listing: only what is in the cluster
+
 
 def _common(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument(
@@ -121,15 +123,23 @@ def evict(client: Client, options: argparse.Namespace) -> None:
     for uri in _uris(options):
         many = _many(client, uri, options)
         if options.dry_run:
-            _print_names(client, uri.parent, many or _one_or_all(uri), "evict")
+            _print_names(client, uri.parent, many or _one_or_all(uri), "evict", flags=_CACHED)
         elif many is None and not uri.key:
-            query = {**uri.query, "keep_bck_md": str(options.keep_md)}
-            client.act("DELETE", uri.path, query, "evict-remote-bck")
-            print(f"{uri} evicted")
+            _evict_bucket(client, uri, options)
         else:
             many = many or _one_or_all(uri)
             text = f"evict {many.text} from {uri.parent}"
             _begin(client, "DELETE", uri, "evict-listrange", many.value, text, options)
+
+
+def _evict_bucket(client: Client, uri: Uri, options: argparse.Namespace) -> None:
+    query = {**uri.query, "keep_bck_md": str(options.keep_md)}
+    job = client.act("DELETE", uri.path, query, "evict-remote-bck").body.decode()
+    status = client.job(job).status() if job else None
+    if status is None or (status.finished and not status.aborted):
+        print(f"{uri} evicted")
+    else:  # it takes longer than the reply could
+        follow(client, job, "evict-remote-bck", f"evict {uri}", options)
 
 
 def blob_download_arguments(parser: argparse.ArgumentParser) -> None:
@@ -203,12 +213,12 @@ def confirm(options: argparse.Namespace, question: str) -> None:
         raise Failure("nothing was done")
 
 
-def _print_names(client: Client, bucket: Uri, many: Chosen, verb: str) -> None:
-    for name in _names(client, bucket, many):
+def _print_names(client: Client, bucket: Uri, many: Chosen, verb: str, *, flags: str = "0") -> None:
+    for name in _names(client, bucket, many, flags):
         print(f"[DRY RUN] {verb} {bucket}/{printable(name)}")
 
 
-def _names(client: Client, bucket: Uri, many: Chosen) -> Iterator[str]:
+def _names(client: Client, bucket: Uri, many: Chosen, flags: str) -> Iterator[str]:
     prefix, value = many.prefix, many.value
     if prefix is None and "template" in value:
         try:
@@ -222,6 +232,6 @@ def _names(client: Client, bucket: Uri, many: Chosen) -> Iterator[str]:
     if prefix is None:
         yield from value["objnames"]
         return
-    for page in pages(client, bucket, {"prefix": prefix, "props": "name"}):
+    for page in pages(client, bucket, {"prefix": prefix, "props": "name", "flags": flags}):
         for entry in page:
             yield entry["name"]

@@ -97,7 +97,7 @@ def _bmd(client: Client, options: argparse.Namespace) -> None:
     rows = [
         (
             provider,
-            namespace.removeprefix("@#") or "-",
+            namespace.removeprefix("@#").removesuffix("#") or "-",
             name,
             f"{props['mirror']['copies']}" if props["mirror"]["enabled"] else "no",
             _slices(props["ec"]),

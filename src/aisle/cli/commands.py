@@ -28,6 +28,8 @@ GROUPS: Final = {
     "alias": "other names for commands",
     "config cli": "the configuration of the command line itself",
     "bucket": "create, list, show, configure and remove buckets",
+    "bucket inventory": "inventories that Amazon's S3 writes of its buckets",
+    "nbi": "inventories of remote buckets that the cluster makes itself",
     "bucket props": "show, set and reset the props of a bucket",
     "object": "put, get, list, show and remove objects",
     "mpu": "upload an object in parts",

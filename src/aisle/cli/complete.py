@@ -15,12 +15,13 @@ from typing import Final
 from aisle.cli.alias import words_of
 from aisle.cli.parser import Parser, command_parser
 from aisle.cli.preferences import Preferences
+from aisle.cli.remotes import attached
 from aisle.cli.uri import Uri, parse
 from aisle.cli.words import Found, below, find
 from aisle.client.client import Client
 from aisle.client.errors import ClientError
-from aisle.client.permissions import NAMES, SETS
 from aisle.core.jobkinds import DISPLAYED
+from aisle.core.permissions import NAMES, SETS
 
 SECONDS: Final = 2.0
 MOST: Final = 200
@@ -106,6 +107,9 @@ def _of_kind(kinds: set[str], rest: list[str], word: str, endpoint: str) -> Iter
         yield from _uris(word, endpoint)
     elif kinds & _JOBS:
         yield from _jobs(kinds, word, endpoint)
+    elif "REMOTE" in kinds:
+        with _client(endpoint) as client:
+            yield from _starting([one["alias"] for one in attached(client)], word)
     elif kinds & _OF_AUTH:
         with _client(endpoint) as client:
             yield from _starting(_of_auth(client, kinds, rest), word)

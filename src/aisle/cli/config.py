@@ -16,6 +16,7 @@ from aisle.client import Client
 from aisle.core import features, settings
 
 _FEATURES: Final = "features"
+_BACKEND: Final = "backend"
 _LOCAL: Final = ("confdir", "log_dir", "host_net", "fspaths", "test_fspaths")
 # Whose part of a node's configuration is shown.
 _TYPES: Final = ("all", "cluster", "local")
@@ -51,7 +52,11 @@ def run(client: Client, options: argparse.Namespace) -> None:
         return
     _refuse_transient(options)
     reply = client.act("GET", "/v1/cluster", {"what": "cluster_config"})
-    _show(json.loads(reply.body), words, options)
+    nested = json.loads(reply.body)
+    if words == [_BACKEND] and not options.json:
+        _show_backends(client, nested[_BACKEND], options)
+    else:
+        _show(nested, words, options)
 
 
 def node_arguments(parser: argparse.ArgumentParser) -> None:
@@ -178,6 +183,16 @@ def _show(nested: dict[str, Any], words: list[str], options: argparse.Namespace)
         rows = select(settings.flatten(nested), section, rare=options.all)
         for line in properties(rows, headers=not options.no_headers):
             print(line)
+
+
+def _show_backends(client: Client, section: Mapping[str, Any], options: argparse.Namespace) -> None:
+    """Which backends can be used, and the addresses of the clusters that are attached."""
+    enabled = json.loads(client.act("GET", "/v1/cluster", {"what": "backends"}).body)
+    rows = [(f"{_BACKEND}.{name}", "enabled") for name in enabled]
+    attached = section.get("ais", {})
+    rows += [(f"{_BACKEND}.ais.{alias}", ",".join(urls)) for alias, urls in attached.items()]
+    for line in properties(rows, headers=not options.no_headers):
+        print(line)
 
 
 def _part(nested: Any, section: str) -> Any:

@@ -86,7 +86,8 @@ def _copy_many(
     if many is None or many.prefix is not None:
         kind = "copy-bck"
         value["prefix"] = many.prefix if many is not None else ""
-        query = {**source.query, "bck_to": to.uname}
+        # AIStore's flt-presence: all that exists, or what is in the cluster.
+        query = {**source.query, "bck_to": to.uname, "presence": "0" if options.all else "2"}
         reply = client.act("POST", source.path, query, kind, value)
         if many is not None:
             text = f"{many.text} of {text}"

@@ -39,6 +39,7 @@ from aisle.core.units import parse_duration
 COMMANDS: Final = {
     "archive": "archive bucket",
     "blob-download": "blob-download",
+    "create-inventory": "nbi create",
     "copy-bck": "cp",
     "copy-listrange": "cp",
     "delete-listrange": "object rm",

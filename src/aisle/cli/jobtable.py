@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from aisle.cli.failure import printable
 from aisle.cli.tables import Columns, properties, size_text
+from aisle.cli.uri import of_row
 from aisle.core.jobkinds import displayed
 
 _ZERO: Final = "0001-"
@@ -153,5 +154,4 @@ def time_text(moment: str, now: datetime) -> str:
 def _bucket(row: Mapping[str, Any]) -> str:
     if not row["name"]:
         return _NOTHING
-    space = (row.get("namespace") or {}).get("name", "")
-    return f"{row['provider']}://{f'#{space}/' if space else ''}{row['name']}"
+    return str(of_row(row))

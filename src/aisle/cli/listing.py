@@ -6,18 +6,19 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, Final
 
 from aisle.cli import bucketlist, summary
 from aisle.cli import uri as uris
-from aisle.cli.failure import Failure, printable
+from aisle.cli.ahead import ahead
+from aisle.cli.failure import Failure, Refused, printable
 from aisle.cli.filters import Filter, filter_arguments
 from aisle.cli.flags import count, headers_flag, json_flag
 from aisle.cli.tables import Columns, size_text
-from aisle.cli.uri import Uri
+from aisle.cli.uri import Uri, is_elsewhere
 from aisle.client import Client
 from aisle.core.errors import AisleError
 from aisle.core.units import parse_duration
@@ -29,6 +30,9 @@ _STATUS: Final = (1 << 5) - 1
 _CACHED: Final = 1 << 6
 _IN_ARCHIVE: Final = 1 << 7
 _IS_DIR: Final = 1 << 8
+_CHANGED: Final = 1 << 10
+_REMOVED: Final = 1 << 11
+_HEAD_FAILED: Final = 1 << 12
 _CHUNKED: Final = 1 << 13
 # Options of this command, and the bit of a request's flags that each of them is.
 _FLAGS: Final = {
@@ -42,6 +46,7 @@ _FLAGS: Final = {
     "non_recursive": 1 << 11,
     "diff": 1 << 12,
     "no_dirs": 1 << 13,
+    "inventory": 1 << 15,
 }
 _STATUSES: Final = {
     0: "ok",
@@ -50,6 +55,12 @@ _STATUSES: Final = {
     3: "replica",
     4: "replica(object-is-missing)",
 }
+_REMOTE_STATUSES: Final = (
+    (_CHANGED, "version-changed"),
+    (_REMOVED, "deleted"),
+    (_HEAD_FAILED, "remote-error"),
+)
+_DENIED: Final = 403
 # What `all` stands for, in the order in which they are shown; the last three always come last.
 ALL_PROPS: Final = (
     *("size", "checksum", "atime", "version", "location", "custom", "copies"),
@@ -89,9 +100,12 @@ def _selecting(parser: argparse.ArgumentParser) -> None:
     flag("--diff", help="tell what differs from the remote bucket, in a column STATUS")
     flag("--skip-lookup", help="do not look a remote bucket up first")
     flag("--dont-add", help="do not add a remote bucket to the cluster")
-    flag("--inventory", help="list a remote bucket by its inventory")
-    for name in ("--inv-name", "--inv-id"):
-        parser.add_argument(name, default="", metavar="NAME", help="of the inventory")
+    flag("--inventory", help="list a remote bucket by its inventory, at once")
+    for name, text in (
+        ("--inv-name", "the inventory of this name, or that S3 has written below this prefix"),
+        ("--inv-id", "the one that S3 has written by the configuration of this id"),
+    ):
+        parser.add_argument(name, default="", metavar="NAME", help=text)
     filter_arguments(parser)
     flag("--show-unmatched", help="also the names that were not matched, apart")
 
@@ -129,9 +143,9 @@ def run(client: Client, options: argparse.Namespace) -> None:
     uri = uris.parse(options.uri) if options.uri else Uri("")
     if uri.key and options.prefix:
         raise Failure(f"both {uri} and --prefix name a prefix")
-    if options.inventory or options.inv_name or options.inv_id:
-        named = f"{uri.parent} is not one" if uri.bucket else "none is named"
-        raise Failure(f"--inventory: an inventory is of a remote bucket, and {named}")
+    options.inventory = bool(options.inventory or options.inv_name or options.inv_id)
+    if options.inventory and (options.summary or not uri.bucket):
+        raise Failure("--inventory: it is the objects of a bucket that an inventory lists")
     if not uri.bucket:
         bucketlist.run(client, uri, options)
     elif options.summary:
@@ -141,7 +155,8 @@ def run(client: Client, options: argparse.Namespace) -> None:
 
 
 def _objects(client: Client, uri: Uri, options: argparse.Namespace) -> None:
-    columns = _columns(options)
+    remote = _is_remote(client, uri)
+    columns = _columns(options, remote=remote)
     chosen = Filter(options.regex, options.template)
     value = {
         "prefix": _narrower(uri.key or options.prefix, chosen.prefix),
@@ -156,6 +171,19 @@ def _objects(client: Client, uri: Uri, options: argparse.Namespace) -> None:
     shown.end(time.monotonic() - began)
 
 
+def _is_remote(client: Client, uri: Uri) -> bool:
+    """Whether there is a remote bucket behind one: by its provider, or as its props tell."""
+    if is_elsewhere(uri):
+        return True
+    try:
+        bucket = client.bucket(uri.bucket, provider=uri.provider, namespace=uri.namespace)
+        return bool(bucket.props()["backend_bck"]["name"])
+    except Refused as error:
+        if error.status == _DENIED:
+            return False  # who may list it need not be told of its props
+        raise
+
+
 def _narrower(prefix: str, other: str) -> str:
     """The longer of two prefixes of the same names. Raises `Failure` if no name has both."""
     if prefix.startswith(other) or other.startswith(prefix):
@@ -163,7 +191,7 @@ def _narrower(prefix: str, other: str) -> str:
     raise Failure(f'no name begins with both "{prefix}" and "{other}"')
 
 
-def _columns(options: argparse.Namespace) -> list[str]:
+def _columns(options: argparse.Namespace, *, remote: bool) -> list[str]:
     """The columns beside the name. Raises `Failure` for one that there is not."""
     if options.name_only:
         return []
@@ -174,7 +202,7 @@ def _columns(options: argparse.Namespace) -> list[str]:
     if unknown:
         raise Failure(f"there is no column {unknown[0]} (there are: {', '.join(ALL_PROPS)})")
     if not props:
-        props = ["size"]
+        props = ["size", "cached", "status"] if remote else ["size"]
     if options.diff:
         props.append("status")
     own = list(dict.fromkeys(prop for prop in props if prop not in ("name", *_LAST)))
@@ -198,7 +226,10 @@ def _chosen_pages(
         left if chosen.open else 0,
         size=options.page_size,
         most=options.max_pages,
+        headers=_inventory(options),
     )
+    if not (options.limit or options.max_pages):  # what is not shown is not asked for
+        fetched = ahead(fetched)
     for entries in fetched:
         if not chosen.open:
             shown.leave_out(e["name"] for e in entries if not chosen(e["name"]))
@@ -211,6 +242,14 @@ def _chosen_pages(
             return
 
 
+def _inventory(options: argparse.Namespace) -> dict[str, str]:
+    """The headers that name the inventory to list."""
+    if not options.inventory:
+        return {}
+    named = (("ais-inv-name", options.inv_name), ("ais-inv-id", options.inv_id))
+    return {"ais-bucket-inventory": "true"} | {name: text for name, text in named if text}
+
+
 def pages(
     client: Client,
     bucket: Uri,
@@ -219,13 +258,14 @@ def pages(
     *,
     size: int = 0,
     most: int = 0,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[list[Entry]]:
     """The pages of a listing, up to `limit` entries and `most` pages (0: all), of `size` names."""
     token, uuid, left, count = "", "", limit, 0
     while True:
         wanted = min((number for number in (left if limit else 0, size) if number), default=0)
         ask = {**value, "continuation_token": token, "pagesize": wanted, "uuid": uuid}
-        reply = json.loads(client.act("GET", bucket.path, bucket.query, "list", ask).body)
+        reply = json.loads(client.act("GET", bucket.path, bucket.query, "list", ask, headers).body)
         entries = reply["entries"] or []
         yield entries[:left] if limit else entries
         token, uuid, count = reply["continuation_token"], reply["uuid"], count + 1
@@ -242,6 +282,7 @@ class _Shown:
         self.options = options
         self._table = Columns(["NAME", *(column.upper() for column in columns)])
         self._count = 0
+        self._cached = 0
         self._told = time.monotonic()
         self._every = _seconds(options.refresh)
         self._unmatched: list[str] = []
@@ -254,6 +295,7 @@ class _Shown:
     def page(self, entries: list[Entry]) -> None:
         options, first = self.options, not self._count
         self._count += len(entries)
+        self._cached += sum(bool(entry.get("flags", 0) & _CACHED) for entry in entries)
         if self._every and time.monotonic() - self._told >= self._every:
             self._told = time.monotonic()
             print(f"Listed {self._count:,} names", file=sys.stderr)
@@ -289,7 +331,8 @@ class _Shown:
         if options.count_only:
             print(f"Listed {self._count:,} names in {seconds:.2f}s")
         elif self._count > _FEW and not options.no_footers:
-            print(f"Listed {self._count:,} names")
+            cached = f" (in-cluster: {self._cached:,})" if "cached" in self._columns else ""
+            print(f"Listed {self._count:,} names{cached}")
 
 
 def _seconds(text: str) -> float:
@@ -320,10 +363,18 @@ def _cell(entry: Entry, column: str, flags: int) -> str:
         case "chunked":
             return "yes" if flags & _CHUNKED else "no"
         case "status":
-            return _STATUSES.get(flags & _STATUS, f"status {flags & _STATUS}")
+            return _status(flags)
         case "custom":
             return str(entry.get("custom-md", ""))
         case "ec":
             return "-"
         case _:
             return str(entry.get(column, ""))
+
+
+def _status(flags: int) -> str:
+    """What the bits of an entry say of its state."""
+    for bit, text in _REMOTE_STATUSES:
+        if flags & bit:
+            return text
+    return _STATUSES.get(flags & _STATUS, f"status {flags & _STATUS}")

@@ -1,14 +1,12 @@
-"""`ais cluster ...`: nodes taken in and out, orders to all of them, other clusters."""
+"""`ais cluster ...`: nodes taken in and out, orders to all of them."""
 
 from __future__ import annotations
 
 import argparse
-import json
 
 from aisle.cli.failure import Failure
-from aisle.cli.flags import headers_flag, json_flag, yes_flag
+from aisle.cli.flags import yes_flag
 from aisle.cli.prompt import can_ask, confirmed
-from aisle.cli.tables import Columns
 from aisle.client import Client
 
 
@@ -105,43 +103,6 @@ def rotate_logs(client: Client, options: argparse.Namespace) -> None:
     """Have every node begin another log file."""
     client.act("PUT", "/v1/cluster", {}, "rotate-logs")
     print("Every node has put its log file away")
-
-
-def attach_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("cluster", metavar="ALIAS=URL", help="name and address of another cluster")
-
-
-def attach(client: Client, options: argparse.Namespace) -> None:
-    """Refused by the node, for now."""
-    alias, equals, url = options.cluster.partition("=")
-    if not (alias and equals and url):
-        raise Failure(f'"{options.cluster}" is not of the form alias=url')
-    client.act("PUT", "/v1/cluster/attach", {"alias": alias, "url": url})
-
-
-def detach_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("cluster", metavar="ALIAS|UUID", help="name or id of another cluster")
-
-
-def detach(client: Client, options: argparse.Namespace) -> None:
-    """Refused by the node, for now."""
-    client.act("PUT", "/v1/cluster/detach", {"alias": options.cluster})
-
-
-def remote_arguments(parser: argparse.ArgumentParser) -> None:
-    json_flag(parser)
-    headers_flag(parser)
-
-
-def remote(client: Client, options: argparse.Namespace) -> None:
-    """The remote clusters that are attached."""
-    found = json.loads(client.act("GET", "/v1/cluster", {"what": "remote"}).body)["a"]
-    if options.json:
-        print(json.dumps(found, indent=4))
-        return
-    table = Columns(("UUID", "URL", "Alias", "Primary", "Smap", "Targets", "Online"))
-    for line in table.lines([] if options.no_headers else [table.heading]):
-        print(line)
 
 
 def _change(client: Client, action: str, node: str) -> None:

@@ -12,37 +12,13 @@ from aisle.cli.failure import Failure
 from aisle.cli.flags import headers_flag, json_flag
 from aisle.cli.notes import note_settings
 from aisle.cli.tables import date_text, properties
-from aisle.cli.uri import Uri
+from aisle.cli.uri import Uri, of_row
 from aisle.client import Client
 from aisle.core import settings
+from aisle.core.errors import InvalidArgument
 from aisle.core.features import names_of
+from aisle.core.permissions import ACCESS_ALL, NAMES, mask_of
 from aisle.core.settings import Value
-
-# AIStore's access bits, from bit 0 on.
-PERMISSIONS: Final = (
-    "GET",
-    "HEAD-OBJECT",
-    "PUT",
-    "APPEND",
-    "DELETE-OBJECT",
-    "MOVE-OBJECT",
-    "PROMOTE",
-    "UPDATE-OBJECT",
-    "HEAD-BUCKET",
-    "LIST-OBJECTS",
-    "PATCH",
-    "SET-BUCKET-ACL",
-    "LIST-BUCKETS",
-    "SHOW-CLUSTER",
-    "CREATE-BUCKET",
-    "DESTROY-BUCKET",
-    "MOVE-BUCKET",
-    "ADMIN",
-)
-
-
-# Sets of those bits that have a name.
-_ROLES: Final = {"ro": 0b11_0000_0011, "rw": 0b11_0011_1111, "su": (1 << 64) - 1}
 
 
 def assignments(words: Sequence[str]) -> dict[str, Any]:
@@ -68,24 +44,23 @@ def access_mask(text: str) -> str:
     """
     if text.isdecimal():
         return text
-    if text in _ROLES:
-        return str(_ROLES[text])
-    mask = 0
-    for word in text.split(","):
-        name = word.strip().upper()
-        if name not in PERMISSIONS:
-            known = ", ".join([*_ROLES, *PERMISSIONS])
-            raise Failure(f'there is no permission "{word}" (there are: {known})')
-        mask |= 1 << PERMISSIONS.index(name)
-    return str(mask)
+    try:
+        return str(mask_of(text.split(","), everything=ACCESS_ALL))
+    except InvalidArgument as error:
+        raise Failure(str(error)) from None
 
 
 def props_of(client: Client, uri: Uri) -> dict[str, Any]:
-    """The nested props of a bucket, as the node shows them."""
-    reply = client.act("HEAD", uri.path, uri.query)
+    """The nested props of a bucket, as the node shows them; a remote one is not added for it."""
+    return _told(client, uri)[0]
+
+
+def _told(client: Client, uri: Uri) -> tuple[dict[str, Any], bool]:
+    """The same, and whether the bucket is in the cluster."""
+    reply = client.act("HEAD", uri.path, {**uri.query, "dont_add_remote_bck_md": "true"})
     nested = json.loads(reply.headers.get("ais-bucket-props", "{}"))
     assert isinstance(nested, dict)
-    return nested
+    return nested, reply.headers.get("ais-present", "true") == "true"
 
 
 def show_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,11 +80,11 @@ show_props_arguments = show_arguments
 def show(client: Client, options: argparse.Namespace) -> None:
     """The props of a bucket in a few rows."""
     uri = uris.bucket(options.uri)
-    nested = props_of(client, uri)
+    nested, present = _told(client, uri)
     if options.json or options.section:
         _print_props(nested, options)
         return
-    for line in properties(compact(nested), headers=not options.no_headers):
+    for line in properties(compact(nested, present=present), headers=not options.no_headers):
         print(line)
 
 
@@ -153,16 +128,18 @@ def value_text(name: str, value: Value) -> str:
 
 
 def access_text(mask: int) -> str:
-    return ",".join(name for bit, name in enumerate(PERMISSIONS) if mask >> bit & 1) or "none"
+    return ",".join(name for bit, name in enumerate(NAMES) if mask >> bit & 1) or "none"
 
 
-def compact(nested: dict[str, Any]) -> list[tuple[str, str]]:
+def compact(nested: dict[str, Any], *, present: bool = True) -> list[tuple[str, str]]:
     """The rows of `ais show bucket`, one a section."""
+    behind = nested["backend_bck"]
     ec, lru, mirror = nested["ec"], nested["lru"], nested["mirror"]
     versioning = nested["versioning"]
     warm = "yes" if versioning["validate_warm_get"] else "no"
     return [
         ("access", access_text(int(nested["access"]))),
+        *([("backend_bck", str(of_row(behind)))] if behind["name"] else []),
         ("checksum", checksum_text(nested["checksum"])),
         ("created", date_text(int(nested["created"]))),
         (
@@ -178,7 +155,7 @@ def compact(nested: dict[str, Any]) -> list[tuple[str, str]]:
             else "Disabled",
         ),
         ("mirror", f"{mirror['copies']} copies" if mirror["enabled"] else "Disabled"),
-        ("present", "yes"),
+        ("present", "yes" if present else "no"),
         ("provider", nested["provider"]),
         (
             "versioning",

@@ -236,7 +236,7 @@ def _every(client: Client, uri: Uri) -> list[Uri]:
     """The buckets of a provider or namespace, or all there are."""
     reply = client.act("GET", "/v1/buckets", uri.query if uri.provider else {}, "list")
     rows = json.loads(reply.body)
-    rows.sort(key=lambda row: (row["provider"], row["namespace"]["name"], row["name"]))
+    rows.sort(key=uris.order)
     return [uris.parse(bucket_text(row)) for row in rows]
 
 

@@ -92,7 +92,7 @@ def _rows(client: Client, uri: Uri, options: argparse.Namespace) -> list[dict[st
             break
         time.sleep(seconds)
     rows: list[dict[str, Any]] = json.loads(reply.body)
-    rows.sort(key=lambda row: (row["provider"], row["namespace"]["name"], row["name"]))
+    rows.sort(key=uris.order)
     if options.json:
         print(json.dumps(rows, indent=4))
         return None
@@ -108,8 +108,7 @@ def _pauses() -> Iterator[float]:
 
 def bucket_text(row: dict[str, Any]) -> str:
     """The URI of a bucket in a reply."""
-    space = row["namespace"]["name"]
-    return str(Uri(row["provider"], row["name"], namespace=f"#{space}" if space else ""))
+    return str(uris.of_row(row))
 
 
 def _brief(row: dict[str, Any], units: str) -> list[str]:

@@ -1,30 +1,42 @@
 """URIs of buckets and objects as users type them: `ais:`, `ais://abc`, `ais://abc/dir/name`.
 
 A namespace stands before the bucket: `ais://#ns/abc`, or `ais://@uuid#ns/abc` with the cluster that
-has it. The scheme is passed on as it is typed: what providers there are is the node's to say.
+has it. The scheme is passed on as it is typed: what providers there are is the node's to say. Only
+`http://host/dir/name` and `https://...` are read as what they stand for: an object of provider `ht`
+in the bucket that the directory is.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from aisle.cli.failure import Failure
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_ADDRESSES: Final = ("http://", "https://")
 _URI: Final = re.compile(r"([a-z0-9]{2,5}):(?://([^/]*)(?:/(.*))?)?", re.DOTALL)
 
 
 class Uri(NamedTuple):
     """A provider, a bucket in it and a key in that; `""` for what is not named. `namespace` is as
-    it is typed, `@uuid#name` with either part or both."""
+    it is typed, `@uuid#name` with either part or both; `base` is the address that a bucket of
+    provider `ht` was typed as."""
 
     provider: str
     bucket: str = ""
     key: str = ""
     namespace: str = ""
+    base: str = ""
 
     def __str__(self) -> str:
+        if self.base:
+            return self.base + self.key
         space = f"{self.namespace}/" if self.namespace else ""
         return f"{self.provider}://{space}{self.bucket}" + (f"/{self.key}" if self.key else "")
 
@@ -44,7 +56,8 @@ class Uri(NamedTuple):
     @property
     def query(self) -> dict[str, str]:
         space = {"namespace": self.namespace} if self.namespace else {}
-        return {"provider": self.provider, **space}
+        address = {"original_url": _origins().object_url(self.base, self.key)} if self.base else {}
+        return {"provider": self.provider, **space, **address}
 
     @property
     def uname(self) -> str:
@@ -68,6 +81,8 @@ def parse(text: str) -> Uri:
     """Read a URI. Raises `Failure`."""
     if _assumed[0] and text and ":" not in text:
         text = f"{_assumed[0]}://{text}"
+    if text.startswith(_ADDRESSES):
+        return _located(text)
     match = _URI.fullmatch(text)
     if match is None:
         hint = f" (did you mean ais://{text}?)" if ":" not in text else ""
@@ -86,6 +101,20 @@ def parse(text: str) -> Uri:
     return Uri(provider, bucket, key, namespace)
 
 
+def _origins() -> ModuleType:
+    """What reads addresses, imported by those who have one to read."""
+    return import_module("aisle.core.origins")
+
+
+def _located(text: str) -> Uri:
+    origins = _origins()
+    try:
+        found = origins.locate(text)
+    except origins.InvalidArgument as error:
+        raise Failure(str(error)) from None
+    return Uri("ht", found.bucket, found.key, base=found.base)
+
+
 def bucket(text: str) -> Uri:
     """Read the URI of a bucket. Raises `Failure`."""
     uri = parse(text)
@@ -100,3 +129,22 @@ def object_(text: str) -> Uri:
     if not uri.key:
         raise Failure(f'"{text}" is not the URI of an object, such as ais://bucket/object')
     return uri
+
+
+def of_row(row: Mapping[str, Any]) -> Uri:
+    """The bucket that a reply names."""
+    space = row.get("namespace") or {}
+    uuid, name = space.get("uuid") or "", space.get("name") or ""
+    namespace = (f"@{uuid}" if uuid else "") + (f"#{name}" if name else "")
+    return Uri(row["provider"], row["name"], namespace=namespace)
+
+
+def is_elsewhere(uri: Uri) -> bool:
+    """Whether a bucket is a remote one: of another provider, or of another cluster."""
+    return uri.provider != "ais" or uri.namespace.startswith("@")
+
+
+def order(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """By what rows of buckets are sorted."""
+    uri = of_row(row)
+    return (uri.provider, uri.namespace, uri.bucket)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from aisle.client.errors import ClientError
-from aisle.client.permissions import bits_of
+from aisle.core.errors import InvalidArgument
+from aisle.core.permissions import mask_of
 
 if TYPE_CHECKING:
     from aisle.client.client import Client
@@ -310,7 +311,10 @@ class Auth:
     def _permission(self, permissions: Sequence[str], cluster: str, bucket: str) -> Permission:
         if not permissions:
             raise ClientError("say which permissions the role gives there: ro, rw, su, PUT ...")
-        mask = bits_of(permissions)
+        try:
+            mask = mask_of(permissions)
+        except InvalidArgument as error:
+            raise ClientError(str(error)) from None
         id = self.cluster(cluster).id if cluster else self._client.cluster_map()["uuid"]
         return Permission(id, str(self._client.bucket(bucket)) if bucket else "", mask)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
 
 _LIMIT: Final = 64 << 10
+# Of an error of the S3 API, in XML; a parser would take longer to load than most commands to run.
+_S3: Final = re.compile(rb"<(Code|Message)>([^<]*)</\1>")
+_ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 
 
 class ClientError(Exception):
@@ -64,13 +68,24 @@ _BY_STATUS: Final[Mapping[int, type[Refused]]] = {
 }
 
 
+def _of_s3(raw: str | bytes) -> Mapping[str, str]:
+    """The same fields of an error that the S3 API tells, in XML."""
+    if not isinstance(raw, bytes):
+        return {}
+    found = {name.decode(): text.decode("utf-8", "replace") for name, text in _S3.findall(raw)}
+    told = {name: found.get(of, "") for name, of in (("message", "Message"), ("tcode", "Code"))}
+    for entity, letter in _ENTITIES:
+        told = {name: text.replace(entity, letter) for name, text in told.items()}
+    return told
+
+
 def refused(method: str, response: HTTPResponse) -> Refused:
     """The error that a reply tells, in AIStore's JSON or at least by its status."""
     raw = response.headers.get("hdr-error", "") if method == "HEAD" else response.read(_LIMIT)
     told: Any = None
     with suppress(ValueError, RecursionError):
         told = json.loads(raw)
-    fields = told if isinstance(told, dict) else {}
+    fields = told if isinstance(told, dict) else _of_s3(raw)
     message, code = fields.get("message"), fields.get("tcode")
     if not isinstance(message, str) or not message:
         message = f"the node answered {response.status} {response.reason}"

@@ -77,6 +77,57 @@ COMMANDS: Final = (
         ("ais bucket props reset ais://abc",),
     ),
     Command(
+        ("nbi create",),
+        "have an inventory of a remote bucket made, to list it by",
+        "nbi.create",
+        ("ais nbi create s3://abc --wait", "ais nbi create gs://abc --name mine --prefix images/"),
+    ),
+    Command(
+        ("nbi show",),
+        "show the inventories that the cluster has made",
+        "nbi.show",
+        ("ais nbi show", "ais nbi show s3://abc"),
+    ),
+    Command(
+        ("nbi rm",),
+        "remove the inventory of a remote bucket",
+        "nbi.remove",
+        ("ais nbi rm s3://abc",),
+    ),
+    Command(
+        ("bucket inventory put",),
+        "have S3 write an inventory of a bucket from time to time",
+        "inventory.put",
+        (
+            "ais bucket inventory put s3://abc --frequency daily",
+            "ais bucket inventory put s3://abc --id scan --destination s3://abc-inv --format orc",
+        ),
+    ),
+    Command(
+        ("bucket inventory ls",),
+        "list the inventories that S3 writes of a bucket",
+        "inventory.list_",
+        ("ais bucket inventory ls s3://abc",),
+    ),
+    Command(
+        ("bucket inventory show",),
+        "show one of the inventories that S3 writes of a bucket",
+        "inventory.show",
+        ("ais bucket inventory show s3://abc --id scan",),
+    ),
+    Command(
+        ("bucket inventory rm",),
+        "have S3 write an inventory no more",
+        "inventory.remove",
+        ("ais bucket inventory rm s3://abc --id scan",),
+    ),
+    Command(
+        ("bucket inventory allow",),
+        "let S3 write inventories into a bucket, by the bucket's policy",
+        "inventory.allow",
+        ("ais bucket inventory allow s3://abc-inv --source s3://abc",),
+    ),
+    Command(
         ("storage summary",),
         "show how many objects and bytes are in buckets",
         "summary.run",
