@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.servers.ceph import CephError
 
-from bench import cli, policy, report, scale
+from bench import cli, inventory, policy, remote, report, scale
 from bench.load import LoadFailed
 from bench.measures import FULL, MEASURES, QUICK, Plan, Sample, disk
 from bench.servers import SERVERS, ServerFailed
@@ -31,7 +31,13 @@ _DOCUMENT = _HERE.parent / "docs" / "benchmarks.md"
 SCALE = "scale"
 _SCALE_DOCUMENT = _DOCUMENT.with_name("scale-out.md")
 # What is measured in which order, by the name that `--only` knows.
-ALL = {**MEASURES, "policy": policy.policy, "cli": cli.cli}
+ALL = {
+    **MEASURES,
+    "policy": policy.policy,
+    "remote": remote.remote,
+    "inventory": inventory.inventory,
+    "cli": cli.cli,
+}
 _FAILURES = (
     ServerFailed, LoadFailed, cli.ToolFailed, WireError, CephError, OSError,
     http.client.HTTPException,

@@ -87,8 +87,8 @@ def _listing(server: Server, tool: str, keys: int) -> Sample:
         "aws": ["--endpoint-url", _url(server), "s3", "ls", "s3://bench", "--recursive"],
         "rclone": ["lsf", "--recursive", "--files-only", "bench:bench"],
     }[tool]
-    sample, cost = _measured(server, tool, f"list {keys:,} objects", command, keys)
-    _expect(sample, cost.lines, keys, "lines")
+    sample, cost = measured(server, tool, f"list {keys:,} objects", command, keys)
+    expect(sample, cost.lines, keys, "lines")
     return sample
 
 
@@ -103,17 +103,17 @@ def _transfer(server: Server, tool: str, verb: str, directory: Path, files: int)
         ("rclone", "put"): ["copy", here, f"bench:{bucket}"],
         ("rclone", "get"): ["copy", f"bench:{bucket}", here],
     }[tool, verb]
-    sample, _ = _measured(server, tool, f"{verb} {files:,} files of 4 KiB", command, files)
+    sample, _ = measured(server, tool, f"{verb} {files:,} files of 4 KiB", command, files)
     if verb == "put":
         listed = _run(server, [program("ais"), "ls", f"ais://{bucket}", "-H", "-F"])
-        _expect(sample, listed.lines, files, "objects")
+        expect(sample, listed.lines, files, "objects")
     else:
         got = [path.stat().st_size for path in directory.rglob("*") if path.is_file()]
-        _expect(sample, got.count(_FILE_BYTES), files, "files")
+        expect(sample, got.count(_FILE_BYTES), files, "files")
     return sample
 
 
-def _measured(
+def measured(
     server: Server, tool: str, operation: str, words: list[str], count: int
 ) -> tuple[Sample, Cost]:
     settle()
@@ -128,7 +128,7 @@ def _measured(
     return sample, cost
 
 
-def _expect(sample: Sample, found: int, count: int, what: str) -> None:
+def expect(sample: Sample, found: int, count: int, what: str) -> None:
     if found != count:
         sample.errors = abs(count - found)
         sample.note += f"; {found:,} {what} instead of {count:,}"

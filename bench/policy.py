@@ -17,9 +17,9 @@ import boto3
 from botocore.config import Config
 
 from aisle.auth.access import Action, BucketAccess, Decision, decide
-from aisle.auth.permissions import GET
 from aisle.auth.policy.document import parse_bucket_policy
 from aisle.auth.principal import Principal
+from aisle.core.permissions import GET
 from bench import load
 from bench.measures import Plan, Sample, name_of, replay
 from bench.servers import Aisle, Server, ServerFailed

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench import scale
+from bench.inventory import LISTED, NEAR
 from bench.measures import (
     FEW,
     MANY,
@@ -30,6 +31,16 @@ from bench.measures import (
     Sample,
 )
 from bench.policy import ALLOWED, DECIDE, OPEN
+from bench.remote import (
+    COLD,
+    DIRECT,
+    LINK_COLD,
+    LINK_DIRECT,
+    NATIVE,
+    SMALL_COLD,
+    SMALL_DIRECT,
+    WARM,
+)
 from bench.scale import Row
 
 PEER: Final = "rclone"
@@ -121,6 +132,14 @@ def _cost_of_rules(results: Results) -> float | None:
     return (ruled.cpu - free.cpu) * 1e6 if ruled and free else None
 
 
+def _side_by_side(operation: str, other: str) -> Value:
+    def value(results: Results) -> float | None:
+        ours, peer = results.find(operation, PRODUCT), results.find(other, PRODUCT)
+        return ours.rate / peer.rate if ours and peer and peer.rate else None
+
+    return value
+
+
 def _worker_memory(results: Results) -> float | None:
     ours = results.find(SLOW, PRODUCT)
     return ours.peak_process if ours else None
@@ -148,6 +167,14 @@ TARGETS: Final = (
     Target("GET latency p50, many keys / few keys", _growth("p50"), 1.2, upper=True),
     Target("GET latency p99, many keys / few keys", _growth("p99"), 1.2, upper=True),
     Target("signature and 20 statements, CPU us more a GET", _cost_of_rules, 60, upper=True),
+    Target("4 KiB GET of a window, warm, rate / own bucket", _side_by_side(WARM, NATIVE), 1.0),
+    Target("64 MiB GET of a window, cold, rate / direct", _side_by_side(COLD, DIRECT), 0.8),
+    Target(
+        "the same over a link of 1 Gbit/s, rate / direct",
+        _side_by_side(LINK_COLD, LINK_DIRECT),
+        0.8,
+    ),
+    Target("names of a bucket by inventory, rate / remote", _side_by_side(LISTED, NEAR), 10.0),
     Target("MiB in the largest worker, slow clients", _worker_memory, 200, upper=True),
 )
 
@@ -164,6 +191,7 @@ QUOTED: Final = (
 ORDER: Final = (
     *("GET 4 KiB", NATIVE_GET, "PUT 4 KiB", NATIVE_PUT, "DELETE 4 KiB"),
     *(OPEN, ALLOWED, DECIDE),
+    *(NATIVE, WARM, SMALL_DIRECT, SMALL_COLD, DIRECT, COLD, LINK_DIRECT, LINK_COLD),
     *(FEW, MANY, PAGE, PAGE_DELIMITER),
     *("GET 1 MiB", "PUT 1 MiB", "GET 64 MiB", ONE_STREAM, "PUT 64 MiB", MULTIPART, SLOW),
 )

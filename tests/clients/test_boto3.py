@@ -1,7 +1,6 @@
-"""The boto3 examples of the seed documents, as they are but for the port.
+"""boto3 beyond its plain calls: the transfer manager and the resource interface.
 
-The documents import a patch first, for a server that redirects; here nothing is redirected and
-nothing is patched.
+The examples of the documents are run as written in `test_walkthrough_boto3`.
 """
 
 from __future__ import annotations
@@ -33,80 +32,8 @@ def client(any_node: Node) -> Iterator[Any]:
         aws_secret_access_key=secret,  # AIS auth is disabled
     )
     yield client
-    for bucket in ("my-bucket", "multipart-demo"):
-        empty_and_remove(client, bucket)
+    empty_and_remove(client, "my-bucket")
     client.close()
-
-
-def test_basic_bucket_and_object_operations(client: Any) -> None:
-    # Create a bucket
-    client.create_bucket(Bucket="my-bucket")
-
-    # List all buckets
-    response = client.list_buckets()
-    bucket_names = [bucket["Name"] for bucket in response["Buckets"]]
-    assert "my-bucket" in bucket_names
-
-    # Upload an object
-    client.put_object(Bucket="my-bucket", Key="sample.txt", Body="Hello, AIStore!")
-
-    # Download an object
-    response = client.get_object(Bucket="my-bucket", Key="sample.txt")
-    content = response["Body"].read().decode("utf-8")
-    assert content == "Hello, AIStore!"
-
-    # Delete an object
-    client.delete_object(Bucket="my-bucket", Key="sample.txt")
-
-    # Delete a bucket
-    client.delete_bucket(Bucket="my-bucket")
-    assert "my-bucket" not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]
-
-
-def test_multipart_upload_example(client: Any) -> None:
-    # Create a bucket if it doesn't exist
-    bucket_name = "multipart-demo"
-    try:
-        client.head_bucket(Bucket=bucket_name)
-    except client.exceptions.ClientError:
-        client.create_bucket(Bucket=bucket_name)
-
-    # Prepare data for multipart upload
-    object_key = "large-file.txt"
-    data = "x" * 10_000_000  # 10MB of data
-    chunk_size = 5_000_000  # 5MB chunks
-    chunks = [data[i : i + chunk_size] for i in range(0, len(data), chunk_size)]
-
-    # Initiate multipart upload
-    response = client.create_multipart_upload(Bucket=bucket_name, Key=object_key)
-    upload_id = response["UploadId"]
-
-    # Upload individual parts
-    parts = []
-    for i, chunk in enumerate(chunks):
-        part_num = i + 1  # Part numbers start at 1
-        response = client.upload_part(
-            Body=chunk,
-            Bucket=bucket_name,
-            Key=object_key,
-            PartNumber=part_num,
-            UploadId=upload_id,
-        )
-        parts.append({"PartNumber": part_num, "ETag": response["ETag"]})
-
-    # Complete the multipart upload
-    client.complete_multipart_upload(
-        Bucket=bucket_name,
-        Key=object_key,
-        UploadId=upload_id,
-        MultipartUpload={"Parts": parts},
-    )
-
-    # Verify upload was successful
-    response = client.head_object(Bucket=bucket_name, Key=object_key)
-    assert response["ContentLength"] == 10_000_000
-    body = client.get_object(Bucket=bucket_name, Key=object_key)["Body"].read()
-    assert body == data.encode()
 
 
 def test_the_transfer_manager_moves_a_file_in_threads(client: Any, tmp_path: Path) -> None:
