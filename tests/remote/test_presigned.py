@@ -8,6 +8,7 @@ import shutil
 import urllib.parse
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -223,7 +224,11 @@ def test_a_signed_put_goes_through_and_is_kept(
     assert remote.get_there("dir/new") == data
     assert remote.cached() == ["dir/new"]
     before = faults.count("GET", "dir/new")
-    assert signer.send("get_object", remote, "dir/new").body == data
+    got = signer.send("get_object", remote, "dir/new")
+    assert got.body == data
+    there = remote.there.head_object(Bucket=remote.name, Key="dir/new")["LastModified"]
+    told = parsedate_to_datetime(got.headers["last-modified"])
+    assert abs((told - there).total_seconds()) <= 1
     # Asking for the first byte takes two requests where there is none.
     asked = (1 if size else 2) if signer.node.auth else 0
     assert faults.count("GET", "dir/new") - before == asked

@@ -208,8 +208,9 @@ class FaultProxy:
         position = 0
         for piece in _body(server, rest, headers):
             for part in self._altered_pieces(piece, position, fault, released):
+                with self._lock:
+                    self.sent += len(part)  # before whoever gets it can look
                 client.sendall(part)
-                self.sent += len(part)
                 if fault.rate:
                     time.sleep(len(part) / fault.rate)
             position += len(piece)

@@ -146,10 +146,10 @@ def read_conditions(head: RequestHead, prefix: str = "") -> ReadConditions | Non
     unmodified = headers.get(f"{prefix}if-unmodified-since")
     if not (match or none_match or modified or unmodified):
         return None
-    return ReadConditions(match, none_match, _seconds(modified), _seconds(unmodified))
+    return ReadConditions(match, none_match, http_seconds(modified), http_seconds(unmodified))
 
 
-def _seconds(date: str | None) -> int | None:
+def http_seconds(date: str | None) -> int | None:
     """An HTTP date in seconds; one that cannot be read counts as absent (RFC 9110, 13.1.3)."""
     if not date:
         return None
@@ -193,7 +193,7 @@ def delete_condition(etag: str, size: str, mtime: str) -> WriteConditions:
 
 def _moment(text: str) -> int:
     """A time in either form that clients send: an HTTP date or ISO 8601."""
-    seconds = _seconds(text)
+    seconds = http_seconds(text)
     if seconds is not None:
         return seconds
     try:

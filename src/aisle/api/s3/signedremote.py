@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from aisle.api.s3.forwarding import document_of, refusal
+from aisle.api.s3.headers import http_seconds
 from aisle.backend.base import (
     Backend,
     Forwarded,
@@ -34,6 +35,7 @@ from aisle.core.errors import (
 from aisle.core.ranges import Span
 
 _PAGE: Final = 1000
+_SECOND: Final = 1_000_000_000
 _MISMATCH: Final = "SignatureDoesNotMatch"
 
 
@@ -80,9 +82,22 @@ class SignedRemote:
     async def put(self, key: str, body: Outgoing) -> RemoteObject:
         request = replace(self.request, size=body.size)
         reply = await self._ask(request, key, send=lambda: body.open(0, body.size))
-        about = self.forwarding.described(key, reply.headers)
+        about = self._written(key, reply, body)
         await reply.close()
-        return replace(about, size=body.size, headers=body.headers, meta=body.meta)
+        return about
+
+    def _written(self, key: str, reply: Forwarded, body: Outgoing) -> RemoteObject:
+        """What is known of an object that was just written. When that was only a look would tell,
+        which was not signed: the remote's clock at its answer comes as near as can be."""
+        about = self.forwarding.described(key, reply.headers)
+        now = (http_seconds(reply.headers.get("date", "")) or 0) * _SECOND
+        return replace(
+            about,
+            size=body.size,
+            mtime=about.mtime or now,
+            headers=body.headers,
+            meta=body.meta,
+        )
 
     async def _ask(
         self,
@@ -167,10 +182,7 @@ class SignedCompletion(SignedRemote):
     async def put(self, key: str, body: Outgoing) -> RemoteObject:
         reply = await self._ask(self.request, key)
         found = await completion(self.name, reply)
-        about = self.forwarding.described(key, reply.headers)
-        return replace(
-            about, etag=found["ETag"], size=body.size, headers=body.headers, meta=body.meta
-        )
+        return replace(self._written(key, reply, body), etag=found["ETag"])
 
 
 async def completion(name: str, reply: Forwarded) -> Mapping[str, str]:
