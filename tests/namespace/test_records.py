@@ -30,6 +30,7 @@ from aisle.namespace.records import (
     User,
     decode,
     encode,
+    encoding,
     escape_key,
     unescape_key,
 )
@@ -95,7 +96,7 @@ def add_migration(
     version: int,
     step: Callable[[bytes], bytes],
 ) -> None:
-    monkeypatch.setattr(records, "MIGRATIONS", {**records.MIGRATIONS, (kind, version): step})
+    monkeypatch.setattr(encoding, "MIGRATIONS", {**encoding.MIGRATIONS, (kind, version): step})
 
 
 def test_a_row_of_an_older_version_is_migrated_step_by_step(
@@ -111,8 +112,8 @@ def test_a_row_of_an_older_version_is_migrated_step_by_step(
         oldest, alive = msgspec.msgpack.decode(payload)
         return msgspec.msgpack.encode([alive, oldest])
 
-    monkeypatch.setattr(records, "VERSION", 3)
-    monkeypatch.setattr(records, "_VERSION_BYTE", b"\x03")
+    monkeypatch.setattr(encoding, "VERSION", 3)
+    monkeypatch.setattr(encoding, "_VERSION_BYTE", b"\x03")
     add_migration(monkeypatch, Reader, 1, from_1)
     add_migration(monkeypatch, Reader, 2, from_2)
     assert decode(Reader, b"\x01" + msgspec.msgpack.encode([2])) == Reader(120, 0)
@@ -123,8 +124,8 @@ def test_a_row_of_an_older_version_is_migrated_step_by_step(
 
 
 def test_a_listing_migrates_rows_as_a_read_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "VERSION", 2)
-    monkeypatch.setattr(records, "_VERSION_BYTE", b"\x02")
+    monkeypatch.setattr(encoding, "VERSION", 2)
+    monkeypatch.setattr(encoding, "_VERSION_BYTE", b"\x02")
     old = b"\x01" + encode(OBJECT)[1:]
     add_migration(monkeypatch, Object, 1, lambda payload: payload)
     assert decode(Object, old) == OBJECT

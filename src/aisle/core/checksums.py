@@ -110,6 +110,10 @@ class Algorithm:
     def default_type(self) -> str:
         return self.types[0]
 
+    @property
+    def combines(self) -> bool:
+        return self._combine is not None
+
     def combine(self, left: bytes, right: bytes, right_length: int) -> bytes:
         """The digest of two runs of bytes from the digest of each; only FULL_OBJECT rows can."""
         if self._combine is None:

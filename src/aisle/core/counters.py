@@ -22,8 +22,8 @@ from aisle.core.errors import ConfigError
 # AIStore's families, each with its operations in the dialects; `other` has all the rest.
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "get": ("GetObject", "get-object", "get-member"),
-    "put": ("PutObject", "UploadPart", "CopyObject", "UploadPartCopy", "put-object", "put-part",
-            "copy-object"),
+    "put": ("PutObject", "PostObject", "UploadPart", "CopyObject", "UploadPartCopy", "put-object",
+            "put-part", "copy-object"),
     "append": ("append-object", "append-to-archive"),
     "head": ("HeadObject", "head-object"),
     "del": ("DeleteObject", "DeleteObjects", "delete-object"),
@@ -35,6 +35,7 @@ FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
 EVENTS: Final[Mapping[str, str]] = {
     "get.cold": "objects fetched from remote buckets",
     "lru.evict": "objects evicted to make room",
+    "notify.lost": "event notifications lost because a queue was full",
 }
 _FIELDS: Final = ("n", "size", "ns.total", "err")
 # The families whose bytes tell something.

@@ -66,6 +66,7 @@ _NAMED: Final = (
 _EFFECTIVE: Final = frozenset(
     {
         "S3-API-via-Root",
+        "S3-Presigned-Request",
         "Disable-Cold-GET",
         "Streaming-Cold-GET",
         "Dload-Allow-Private-Egress",

@@ -42,7 +42,11 @@ DISPLAYED: Final[Mapping[str, str]] = {
     "list": "list",
     "get-batch": "get-batch",
     "create-inventory": "create-inventory",
+    "write-inventory": "write-inventory",
     "load-lom-cache": "warm-up-metadata",
+    "rotate-keys": "rotate-keys",
+    "lifecycle": "lifecycle",
+    "replicate-bck": "replicate-bucket",
 }
 
 

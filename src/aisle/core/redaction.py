@@ -20,6 +20,7 @@ _NAMES: Final = (
     r"|AWSAccessKeyId|access_token|id_token|refresh_token|session[_-]?token|SecurityToken|WebIdentityToken|token"
     r"|password|old[_-]?password|new[_-]?password|passwd|pass|TokenCode"
     r"|secret[_-]?(?:access[_-]?)?key|secret"
+    r"|x-amz-(?:copy-source-)?server-side-encryption-customer-key(?:-md5)?"
 )
 # The name, then its separator, then the value up to what ends it in a query, a header or JSON.
 _SECRET_FIELD: Final = re.compile(
@@ -34,7 +35,10 @@ _SECRET_HEADER: Final = re.compile(
 )
 _BEARER: Final = re.compile(r"(?i)\b(Bearer|AWS)(\s+)([A-Za-z0-9._~+/=:-]{8,})")
 _TOKEN: Final = re.compile(r"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)*")
-_SESSION_TOKEN: Final = re.compile(r"(?i)(x-amz-security-token[:=])[^&\n]+")
+_SESSION_TOKEN: Final = re.compile(
+    r"(?i)(x-amz-security-token[:=]"
+    r"|x-amz-(?:copy-source-)?server-side-encryption-customer-key(?:-md5)?[:=])[^&\n]+"
+)
 _PATTERNS: Final = (_SECRET_HEADER, _BEARER, _SECRET_FIELD)
 
 
@@ -53,7 +57,8 @@ def redact_tokens(text: str) -> str:
 
 
 def redact_canonical(text: str) -> str:
-    """A canonical request without the session token: the rest is what a client compares."""
+    """A canonical request without the session token and keys of clients: the rest is what they
+    compare."""
     return _SESSION_TOKEN.sub(rf"\1{HIDDEN}", text)
 
 

@@ -69,7 +69,7 @@ _STORAGE: Final = (
             CLUSTER),
     Setting("space.dont_cleanup_time", "duration", "30m", "Age below which nothing is cleaned up.",
             CLUSTER),
-    # Five of ours.
+    # Seven of ours.
     Setting("space.garbage_grace", "duration", "10m",
             "How long bytes of a replaced or deleted object stay readable for running GETs.",
             CLUSTER, True),
@@ -77,10 +77,39 @@ _STORAGE: Final = (
             "Age from which bytes that no row refers to count as orphans.", CLUSTER, True),
     Setting("space.sweep_interval", "duration", "1d",
             "Time between sweeps for orphans and missing bytes.", CLUSTER, True),
+    Setting("encryption.customer_keys_over_http", "choice", "loopback",
+            "Whether keys of clients (SSE-C) may come over plain HTTP: never, from this machine"
+            " alone, or always.", CLUSTER, True, choices=("never", "loopback", "always")),
     Setting("jobs.keep_time", "duration", "7d",
             "How long a job that is over is remembered.", CLUSTER, True),
     Setting("jobs.keep_count", "int", 1000,
             "How many jobs that are over are remembered, the latest ones.", CLUSTER, True),
+    Setting("lifecycle.interval", "duration", "1d",
+            "Time between two applications of the lifecycle rules of buckets; 0 for only by hand.",
+            CLUSTER, True),
+    Setting("lifecycle.day", "duration", "24h",
+            "How long a day of lifecycle rules is; another length than 24h is for trying them out."
+            " Then due times are not rounded to midnight, and the rules are applied no less often"
+            " than that.", CLUSTER, True, rare=True),
+    Setting("inventory.day", "duration", "24h",
+            "How long a day is for inventories of buckets, daily and weekly ones; another length"
+            " than 24h is for trying them out.", CLUSTER, True, rare=True),
+    Setting("access_logs.interval", "duration", "5m",
+            "Time between deliveries of the server access logs of buckets.", CLUSTER, True),
+    Setting("replication.give_up", "duration", "7d",
+            "How long replication of a version is tried before the version says FAILED.",
+            CLUSTER, True),
+    Setting("notifications.max_age", "duration", "1d",
+            "How long a target is told of an event again and again before it is given up.",
+            CLUSTER, True),
+    Setting("notifications.max_attempts", "int", 50,
+            "How often a target may refuse an event before it is given up; 0 for no limit. That it"
+            " cannot be reached does not count.", CLUSTER, True),
+    Setting("notifications.max_queued", "int", 100_000,
+            "Events that may wait for a target; those that come beyond are lost.",
+            CLUSTER, True, low=1),
+    Setting("notifications.keep_undelivered", "duration", "7d",
+            "How long events that were given up are kept; 0 to drop them.", CLUSTER, True),
     Setting("disk.iostat_time_long", "duration", "2s", "Longest time between looks at the disks.",
             CLUSTER),
     Setting("disk.iostat_time_short", "duration", "100ms",
@@ -174,6 +203,9 @@ _CONTROL: Final = (
     Setting("auth.signature.method", "choice", "HS256",
             "How tokens are signed from now on. Those of another method stay good.", CLUSTER, True,
             choices=("HS256", "HS384", "HS512", "RS256", "RS384", "RS512"), rare=True),
+    Setting("auth.check_region", "bool", False,
+            "Refuse signatures for another region than the cluster's or the bucket's, and new"
+            " buckets in another one.", CLUSTER, True),
     Setting("auth.signature_v2", "bool", True, "Accept signatures of version 2.", CLUSTER, True,
             rare=True),
     Setting("auth.expiration_time", "duration", "24h",

@@ -27,7 +27,7 @@ ROWS: Final = (
     Setting("checksum.enable_read_range", "bool", False,
             "Return a checksum of the range with range reads of the native API.", BOTH, True),
     Setting("versioning.enabled", "bool", False,
-            "Keep former versions of objects (S3 bucket versioning).", BOTH),
+            "Keep former versions of objects (S3 bucket versioning).", BOTH, True),
     Setting("versioning.validate_warm_get", "bool", False,
             "Compare with the remote version on every read.", BOTH, True),
     Setting("versioning.synchronize", "bool", False,
