@@ -28,7 +28,8 @@ prefix=$(json "$prefix")
 frequency=$(one_of "$frequency" frequency Daily Weekly)
 format=$(one_of "$format" format CSV ORC Parquet)
 versions=$(one_of "$versions" versions Current All)
-fields=$(json "$fields" | sed 's/[^,][^,]*/"&"/g')
+fields=$(json "$fields")
+fields=$(printf '%s' "$fields" | sed 's/[^,][^,]*/"&"/g')
 filter=''
 [ -z "$only" ] || filter="\"Filter\": {\"Prefix\": \"$(json "$only")\"},"
 

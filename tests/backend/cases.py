@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import time
 import uuid
@@ -28,6 +27,7 @@ from aisle.core.origins import ORIGINAL_URL
 from tests.backend.memory import MemoryProvider, MemoryRemote
 from tests.harness import ACCESS_KEY, SECRET_KEY, Node
 from tests.servers import azurite, gcs, moto, s3
+from tests.servers.clusters import token_of, uuid_of
 from tests.servers.gateway import Gateway
 from tests.servers.nginx import Nginx
 
@@ -159,16 +159,6 @@ def _ht(directory: Path) -> Iterator[Site]:
         server.stop()
 
 
-def ais_token(server: Node) -> str:
-    """The token of a node's administrator."""
-    body = json.dumps({"password": SECRET_KEY}).encode()
-    return str(json.loads(server.send("POST", "/v1/users/root", body=body).body)["token"])
-
-
-def ais_uuid(server: Node) -> str:
-    return str(json.loads(server.send("GET", "/v1/daemon?what=smap").body)["uuid"])
-
-
 def _cluster(server: Node, url: str, **more: Any) -> Site:
     def make() -> str:
         name = new_name()
@@ -176,9 +166,9 @@ def _cluster(server: Node, url: str, **more: Any) -> Site:
         return name
 
     return Site(
-        AisProvider({"AIS_REMOTE_TOKEN_EAST": ais_token(server)}),
+        AisProvider({"AIS_REMOTE_TOKEN_EAST": token_of(server)}),
         make,
-        {"backend.ais.east": f"{ais_uuid(server)} {url}", "uuid": "own"},
+        {"backend.ais.east": f"{uuid_of(server)} {url}", "uuid": "own"},
         namespace="@east",
         **more,
     )
@@ -197,7 +187,7 @@ def _aistore(directory: Path) -> Iterator[Site]:
     """As AIStore has it: a gateway that redirects, no conditions, no headers but the type."""
     del directory
     server = s3.shared()
-    with Gateway(server.port, ais_uuid(server)) as gateway:
+    with Gateway(server.port, uuid_of(server)) as gateway:
         lacks = frozenset({"parts", "versions", "conditions", "metadata"})
         yield _cluster(server, gateway.url, lacks=lacks)
 

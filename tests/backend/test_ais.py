@@ -31,10 +31,11 @@ from aisle.core.errors import (
     RemoteUnavailable,
 )
 from aisle.outgoing.request import Reply
-from tests.backend.cases import ais_token, ais_uuid, new_name
+from tests.backend.cases import new_name
 from tests.backend.test_contract import get, outgoing
 from tests.harness import Node, free_port
 from tests.servers import s3
+from tests.servers.clusters import token_of, uuid_of
 from tests.servers.faults import Fault, FaultProxy
 from tests.servers.gateway import Gateway
 from tests.store.conftest import Run
@@ -47,7 +48,7 @@ def server() -> Node:
 
 @pytest.fixture(scope="module")
 def token(server: Node) -> str:
-    return ais_token(server)
+    return token_of(server)
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def name(server: Node) -> str:
 
 @pytest.fixture
 def gateway(server: Node) -> Iterator[Gateway]:
-    with Gateway(server.port, ais_uuid(server)) as running:
+    with Gateway(server.port, uuid_of(server)) as running:
         yield running
 
 
@@ -68,7 +69,7 @@ class Opened:
 
     def __init__(self, server: Node, bucket: str, *urls: str, **environment: str) -> None:
         self.provider = AisProvider(environment)
-        self.settings = {"backend.ais.east": f"{ais_uuid(server)} {' '.join(urls)}", "uuid": "own"}
+        self.settings = {"backend.ais.east": f"{uuid_of(server)} {' '.join(urls)}", "uuid": "own"}
         self.backend: Backend = self.provider.open(bucket, self.settings, namespace="@east")
 
 

@@ -44,13 +44,6 @@ def proxy() -> Iterator[FaultProxy]:
         yield running
 
 
-@pytest.fixture
-def faults(proxy: FaultProxy) -> Iterator[FaultProxy]:
-    proxy.reset()
-    yield proxy
-    proxy.reset()
-
-
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Iterator[AwsProvider]:
     files: Path = tmp_path_factory.mktemp("aws")
@@ -495,3 +488,20 @@ def parts_etag(data: bytes, sizes: tuple[int, ...]) -> str:
         digests += hashlib.md5(data[start : start + size]).digest()
         start += size
     return f"{hashlib.md5(digests).hexdigest()}-{len(sizes)}"
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_write_that_a_gateway_gave_up_on_may_have_been_carried_out(
+    backend: AwsBackend, faults: FaultProxy, run: Run, status: int
+) -> None:
+    faults.add(Fault("PUT", status=status, times=100))
+    with pytest.raises(RemoteUnknown):
+        run(backend.put("key", outgoing(b"new")))
+
+
+def test_a_write_that_was_throttled_alone_was_not_carried_out(
+    backend: AwsBackend, faults: FaultProxy, run: Run
+) -> None:
+    faults.add(Fault("PUT", status=503, body=error_of("SlowDown"), times=100))
+    with pytest.raises(RemoteThrottled):
+        run(backend.put("key", outgoing(b"new")))

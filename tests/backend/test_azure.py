@@ -52,13 +52,6 @@ def proxy() -> Iterator[FaultProxy]:
         yield running
 
 
-@pytest.fixture
-def faults(proxy: FaultProxy) -> Iterator[FaultProxy]:
-    proxy.reset()
-    yield proxy
-    proxy.reset()
-
-
 @pytest.fixture(scope="module")
 def provider(proxy: FaultProxy, run: Run) -> Iterator[AzureProvider]:
     made = AzureProvider(
@@ -409,6 +402,14 @@ def test_a_body_that_ends_early_is_told(
 
 
 # --- listings -------------------------------------------------------------------------------
+
+
+def test_no_more_is_asked_for_than_a_page_holds(
+    backend: AzureBackend, faults: FaultProxy, run: Run
+) -> None:
+    assert run(backend.list(limit=50_000)).entries == []
+    (seen,) = faults.requests
+    assert "maxresults=1000" in seen.target
 
 
 def test_a_listing_from_a_name_on_is_in_order(backend: AzureBackend, run: Run) -> None:

@@ -44,13 +44,6 @@ def proxy() -> Iterator[FaultProxy]:
         yield running
 
 
-@pytest.fixture
-def faults(proxy: FaultProxy) -> Iterator[FaultProxy]:
-    proxy.reset()
-    yield proxy
-    proxy.reset()
-
-
 @pytest.fixture(scope="module")
 def provider(proxy: FaultProxy, run: Run) -> Iterator[GcpProvider]:
     # With and without a scheme are the same.
@@ -280,6 +273,14 @@ def test_an_emulator_that_is_no_address_is_refused(host: str) -> None:
 
 
 # --- listings -------------------------------------------------------------------------------
+
+
+def test_no_more_is_asked_for_than_a_page_holds(
+    backend: GcpBackend, faults: FaultProxy, run: Run
+) -> None:
+    assert run(backend.list(limit=50_000)).entries == []
+    (seen,) = faults.requests
+    assert "maxResults=1000" in seen.target
 
 
 def test_a_listing_with_many_prefixes_is_in_order(backend: GcpBackend, run: Run) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from aisle.outgoing.persist import Limits
+from aisle.outgoing.persist import Budget, Limits, _pause, persist
 from aisle.outgoing.request import (
     Body,
     BrokenReply,
@@ -267,6 +267,16 @@ def test_retry_after_is_a_number_or_a_date(text: str, seconds: float | None) -> 
     assert retry_after(headers) == seconds
 
 
+def test_pauses_grow_and_differ() -> None:
+    limits = Limits(backoff=1.0, pause=8.0)
+    for number, longest in ((1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (9, 8.0)):
+        pauses = {_pause(number, limits, None) for _ in range(50)}
+        assert len(pauses) > 1
+        assert all(longest / 2 <= pause <= longest for pause in pauses)
+    assert _pause(1, limits, 3.0) == 3.0
+    assert _pause(1, limits, 3600.0) == 8.0
+
+
 def test_repetitions_are_paid_for_and_successes_earn() -> None:
     async def work(transport: Transport) -> None:
         async with serving(*[reply(503)] * 12, reply(200)) as server:
@@ -347,6 +357,20 @@ def test_a_write_whose_reply_was_lost_may_be_left_alone() -> None:
             assert (await transport.call(request, judge)).status == 200
 
     using(work)
+
+
+def test_a_server_that_is_gone_by_now_may_have_done_what_it_was_sent_before() -> None:
+    failures: list[TransportError] = [NoReply("no answer in time", sent=True), Unreachable("gone")]
+
+    async def attempt(doubtful: bool) -> Reply:
+        raise failures.pop(0)
+
+    async def main() -> None:
+        with pytest.raises(Unreachable) as failure:
+            await persist(attempt, QUICK, Budget(QUICK.budget), attempts=2)
+        assert failure.value.sent
+
+    asyncio.run(main())
 
 
 def test_a_write_that_was_not_sent_to_its_end_is_always_repeated() -> None:

@@ -1,0 +1,1 @@
+"""Remote buckets end to end: real nodes, and real services behind them."""

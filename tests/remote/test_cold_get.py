@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import io
+import json
 import os
 import tarfile
 import time
@@ -82,6 +83,29 @@ def test_a_thousand_gets_of_one_object_cause_one_download(
     assert faults.count("GET", remote.name) == 1
 
 
+def test_a_thousand_gets_at_the_same_moment_cause_one_download(
+    remote: Remote, cache: Node, faults: FaultProxy
+) -> None:
+    data = LARGE[:MiB]
+    remote.put_there("k", data)
+    faults.add(Fault("GET", "/k", hold=MiB // 2))
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(
+                closing(http.client.HTTPConnection("127.0.0.1", cache.port, timeout=60))
+            )
+            for _ in range(1000)
+        ]
+        for connection in connections:
+            connection.request("GET", f"/s3/{remote.name}/k")
+        assert not remote.is_cached("k")  # all are there before it is
+        faults.release()
+        for connection in connections:
+            assert connection.getresponse().read() == data
+            connection.close()
+    assert faults.count("GET", "/k") == 1
+
+
 def test_the_first_bytes_come_while_the_remote_still_sends(
     remote: Remote, cache: Node, faults: FaultProxy
 ) -> None:
@@ -139,6 +163,24 @@ def test_a_cut_body_is_continued(remote: Remote, faults: FaultProxy) -> None:
     assert remote.is_cached("k")
 
 
+@pytest.mark.parametrize("more", [10, -10])
+def test_a_body_of_another_length_is_never_whole_nor_kept(
+    remote: Remote, cache: Node, faults: FaultProxy, more: int
+) -> None:
+    remote.put_there("k", LARGE)
+    faults.add(Fault("GET", "/k", longer=more, times=99))
+    with open_get(cache, remote, "k") as reply:
+        try:
+            assert reply.read() != LARGE
+            assert reply.status >= 500
+        except http.client.IncompleteRead:
+            pass
+    assert not remote.is_cached("k")
+    faults.reset()
+    assert remote.get("k").body == LARGE
+    assert remote.is_cached("k")
+
+
 def test_a_wrong_body_is_never_whole_nor_kept(
     remote: Remote, cache: Node, faults: FaultProxy
 ) -> None:
@@ -169,6 +211,47 @@ def test_absent_objects_are_asked_for_again(remote: Remote, here: Any) -> None:
         assert (reply.status, reply.code) == (404, "NoSuchKey")
     remote.put_there("later", b"now")
     assert remote.get("later").body == b"now"
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "told", "native"),
+    [
+        (403, "AccessDenied", (403, "AccessDenied"), 403),
+        (503, "SlowDown", (503, "SlowDown"), 429),
+        (500, "InternalError", (503, "ServiceUnavailable"), 503),
+        (404, "NoSuchBucket", (404, "NoSuchBucket"), 404),
+        (400, "ExpiredToken", (403, "AccessDenied"), 403),
+    ],
+)
+def test_errors_of_the_remote_are_told_by_their_kind(
+    remote: Remote,
+    faults: FaultProxy,
+    status: int,
+    said: str,
+    told: tuple[int, str],
+    native: int,
+) -> None:
+    remote.put_there("k", LARGE)
+    body = f"<Error><Code>{said}</Code><Message>no</Message></Error>".encode()
+    faults.add(Fault("GET", "/k", status=status, times=99, body=body))
+    for headers in ({}, {"range": "bytes=5-9"}):
+        reply = remote.get("k", **headers)
+        assert (reply.status, reply.code) == told
+        told_natively = remote.native("GET", "k", headers=headers)
+        assert told_natively.status == native
+        assert f"aws://{remote.name}" in json.loads(told_natively.body)["message"]
+    assert f"aws://{remote.name}" in (reply.xml.findtext("Message") or "")
+    assert not remote.is_cached("k")
+    faults.reset()
+    assert remote.get("k").body == LARGE
+
+
+def test_a_storm_of_503_passes(remote: Remote, faults: FaultProxy) -> None:
+    remote.put_there("k", LARGE)
+    faults.add(Fault("GET", "/k", status=503, times=2, headers={"Retry-After": "0"}))
+    assert remote.get("k").body == LARGE
+    assert faults.count("GET", "/k") == 3
+    assert remote.is_cached("k")
 
 
 def latest(remote: Remote, text: str) -> Reply:

@@ -52,6 +52,32 @@ def test_a_file_is_read_by_its_address_once(cache: Node, nginx: Nginx) -> None:
     assert ask(cache, "GET", url).body == DATA
 
 
+@pytest.mark.parametrize(
+    ("method", "place"),
+    [
+        ("GET", "?versioning"),
+        ("GET", "?policy"),
+        ("GET", "?acl"),
+        ("GET", "?location"),
+        ("GET", "?versions"),
+        ("PUT", "?versioning"),
+        ("PUT", "?tagging"),
+        ("GET", "/file.bin?tagging"),
+        ("GET", "/file.bin?acl"),
+        ("GET", "/file.bin?versionId=1"),
+    ],
+)
+def test_what_only_s3_has_is_refused(cache: Node, nginx: Nginx, method: str, place: str) -> None:
+    url = f"{nginx.root}/files/dir/file.bin"
+    assert ask(cache, "HEAD", url).status == 200  # the bucket is there
+    asked = len(nginx.requests())
+    body = b"<Document/>" if method == "PUT" else b""
+    reply = cache.send(method, f"/s3/{locate(url).bucket}{place}", body=body)
+    assert (reply.status, reply.code) == (501, "NotImplemented")
+    assert "does not speak S3" in (reply.xml.findtext("Message") or "")
+    assert len(nginx.requests()) == asked
+
+
 def test_an_absent_file_is_not_found(cache: Node, nginx: Nginx) -> None:
     reply = ask(cache, "GET", f"{nginx.root}/files/dir/absent")
     assert reply.status == 404

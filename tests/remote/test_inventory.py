@@ -209,3 +209,44 @@ def test_a_newer_inventory_is_listed_once_it_lands(window: Window, here: Any) ->
     while len(listed(here, remote.name)) != 7:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("format", ["CSV", "ORC", "Parquet"])
+def test_a_remote_aisle_is_listed_by_the_inventory_that_it_writes(
+    window: Window, here: Any, format: str
+) -> None:
+    """Both ends are Aisle: one writes an inventory of its bucket, the other lists by it."""
+    remote = window()
+    names = sorted(["a b", "c+d", "dir/e%f", "x" * 200, 'ü,"quoted"'])
+    for name in names:
+        remote.there.put_object(Bucket=remote.name, Key=name, Body=name.encode())
+    here.put_bucket_inventory_configuration(
+        Bucket=remote.name,  # passed on to the remote
+        Id=remote.name,
+        InventoryConfiguration={
+            "Id": remote.name,
+            "IsEnabled": True,
+            "IncludedObjectVersions": "Current",
+            "OptionalFields": ["Size", "ETag", "LastModifiedDate"],
+            "Destination": {
+                "S3BucketDestination": {
+                    "Bucket": f"arn:aws:s3:::{remote.name}",
+                    "Format": format,
+                    "Prefix": ".inventory",
+                }
+            },
+            "Schedule": {"Frequency": "Daily"},
+        },
+    )
+    folder = f".inventory/{remote.name}/{remote.name}/"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        listing = remote.there.list_objects_v2(Bucket=remote.name, Prefix=folder)
+        if any(one["Key"].endswith(".checksum") for one in listing.get("Contents", [])):
+            break
+        time.sleep(0.1)
+    found = listed(here, remote.name)
+    assert keys(found) == names
+    assert [one["Size"] for one in found] == [len(name.encode()) for name in names]
+    there = remote.there.head_object(Bucket=remote.name, Key="a b")
+    assert next(one for one in found if one["Key"] == "a b")["ETag"] == there["ETag"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -288,6 +289,34 @@ def test_scripts_have_s3_write_inventories(on_moto: Remote, script: Run) -> None
     assert "GetBucketInventoryConfiguration" in failed.stderr
 
 
+def test_scripts_have_an_aisle_write_inventories(
+    window: Window, script: Run, origin: Node, ais: Run
+) -> None:
+    """The remote is an Aisle node: the whole walk from the scripts to a listing by inventory."""
+    remote = window()
+    name, where = remote.name, origin.endpoint
+    for number in range(3):
+        remote.there.put_object(Bucket=name, Key=f"k{number}", Body=b"x" * number)
+    script("put-bucket-policy.sh", "--bucket", name, endpoint=where)
+    script("put-bucket-inventory.sh", "--bucket", name, "--frequency", "daily", endpoint=where)
+    listed = json.loads(script("list-bucket-inventory.sh", "--bucket", name, endpoint=where).stdout)
+    assert [one["Id"] for one in listed["InventoryConfigurationList"]] == [name]
+    shown = script("get-bucket-inventory.sh", "--bucket", name, endpoint=where).stdout
+    assert json.loads(shown)["InventoryConfiguration"]["IsEnabled"]
+    deadline = time.monotonic() + SECONDS
+    folder = f".inventory/{name}/{name}/"
+    while time.monotonic() < deadline:
+        there = remote.there.list_objects_v2(Bucket=name, Prefix=folder).get("Contents", [])
+        if any(one["Key"].endswith(".checksum") for one in there):
+            break
+        time.sleep(0.1)
+    told = ais("ls", f"s3://{name}", "--all", "--inventory", "--name-only").stdout.split()
+    assert told[:3] == ["k0", "k1", "k2"]
+    script("delete-bucket-inventory.sh", "--bucket", name, endpoint=where)
+    failed = script("get-bucket-inventory.sh", "--bucket", name, code=255, endpoint=where)
+    assert "NoSuchConfiguration" in failed.stderr
+
+
 def test_a_script_has_s3_write_no_more(script: Run, faults: FaultProxy) -> None:
     faults.add(Fault("DELETE", "inventory", status=204))
     words = ("--bucket", "data", "--id", "scan")
@@ -314,6 +343,7 @@ def test_a_script_lets_s3_write_into_a_bucket(on_moto: Remote, script: Run) -> N
         (("--bucket", "b", "--format", "xml"), "--format is one of: CSV ORC Parquet"),
         (("--bucket", "b", "--colour", "red"), "no option --colour"),
         (("--bucket", "b", "--id", 'x","y":"'), "cannot be used here"),
+        (("--bucket", "b", "--fields", 'Size"'), "cannot be used here"),
         (("--bucket", ""), "needs a value"),
         (("b",), "is not an option"),
     ],

@@ -304,6 +304,8 @@ def test_the_command_line_shows_columns_of_a_window(
         ["b", "4B", "yes", "ok"],
         ["c", "4B", "yes", "deleted"],
     ]
+    shown = ais(cache, "ls", uri, "--all", "--name-only", "-H")
+    assert shown == "a\nb\nc\n"
     remote.put_there("b", b"another")
     shown = ais(cache, "ls", uri, "--cached", "--diff", "-H")
     assert [line.split()[::3] for line in shown.splitlines()] == [

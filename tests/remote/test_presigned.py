@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import empty_and_remove
-from tests.harness import ACCESS_KEY, SECRET_KEY, Node, Reply
-from tests.remote.windows import Remote
-from tests.servers.faults import FaultProxy
+from tests.harness import ACCESS_KEY, SECRET_KEY, Node, Reply, sign
+from tests.remote.windows import Remote, make_window
+from tests.servers.faults import Fault, FaultProxy
 
 STYLE = "ais-s3-signed-request-style"
 DATA = bytes(range(256)) * 400
@@ -213,6 +213,52 @@ def test_headers_that_the_url_replaces_are_not_kept(remote: Remote, signer: Sign
     assert signer.send("get_object", remote, "k").headers["content-type"] == "a/b"
 
 
+def test_what_may_be_another_reply_than_the_object_is_not_kept(
+    remote: Remote, signer: Signer, faults: FaultProxy
+) -> None:
+    """A parameter that nobody here knows, and a key of the client's own to decrypt it with."""
+    said = {"ETag": f'"{hashlib.md5(DATA).hexdigest()}"'}
+    faults.add(Fault("GET", remote.name, times=9, status=200, headers=said, body=DATA))
+    reply = signer.send("get_object", remote, "k", spoil=lambda query: f"{query}&transform=x")
+    assert reply.body == DATA
+    assert remote.cached() == []
+    customer = {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
+    reply = signer.send("get_object", remote, "k", headers=customer)
+    assert reply.status == (403 if signer.node.auth else 200)  # nobody has signed that header
+    assert remote.cached() == []
+
+
+def test_a_range_that_the_remote_refuses_is_told(
+    remote: Remote, signer: Signer, faults: FaultProxy
+) -> None:
+    said = b"<Error><Code>InvalidRange</Code></Error>"
+    faults.add(Fault("GET", "versionId", status=416, body=said))
+    reply = signer.send("get_object", remote, "k", VersionId="v1")
+    assert (reply.status, reply.code) == (416, "InvalidRange")
+
+
+def test_a_token_beside_a_signed_url_is_not_sent_on(
+    remote: Remote, signer: Signer, faults: FaultProxy
+) -> None:
+    remote.put_there("k", DATA)
+    faults.reset()
+    fields = {"authorization": "Negotiate c2VjcmV0"}
+    signer.send("head_object", remote, "k", headers=fields)
+    assert bool(faults.requests) is not signer.node.auth  # where it is refused at once
+    assert not any("authorization" in seen.headers for seen in faults.requests)
+
+
+def test_a_bucket_that_is_nowhere_is_not_looked_for_by_strangers(
+    keyless: Node, remote: Remote, signer: Signer, faults: FaultProxy
+) -> None:
+    reply = signer.send("get_object", Remote(keyless, remote.there, "nowhere-at-all"), "k")
+    if keyless.auth:
+        assert (reply.status, reply.code) == (403, "InvalidAccessKeyId")
+        assert faults.requests == []
+    else:
+        assert reply.status in (403, 404)
+
+
 @pytest.mark.parametrize("size", [0, 11, 300_000])
 def test_a_signed_put_goes_through_and_is_kept(
     remote: Remote, signer: Signer, faults: FaultProxy, size: int
@@ -335,6 +381,86 @@ def test_a_request_never_says_where_it_goes(
         reply = signer.send("get_object", remote, "k", headers={name: "evil.example"})
         assert reply.status in (200, 403)
     assert all("evil" not in seen.headers.get("host", "") for seen in faults.requests)
+
+
+@pytest.mark.parametrize("style", ["path", ""], ids=["path", "virtual"])
+def test_a_signature_may_be_in_the_header(
+    keyless: Node, remote: Remote, faults: FaultProxy, keys: tuple[str, str], style: str
+) -> None:
+    """As an SDK signs, whose transport then puts the node's address in."""
+    host, there = f"localhost:{faults.port}", f"/{remote.name}/dir/k"
+    if not style:
+        host, there = f"{remote.name}.{host}", "/dir/k"
+    here, told = f"/s3/{remote.name}/dir/k", {STYLE: style} if style else {}
+    for method, body, meta in (("PUT", DATA, {"x-amz-meta-tone": "c"}), ("GET", b"", {})):
+        fields = sign(
+            method, there, host=host, headers=meta, access_key=keys[0], secret_key=keys[1]
+        ).headers
+        fields = {name: value for name, value in fields.items() if name != "Host"} | told
+        reply = keyless.send(method, here, headers=fields, body=body, signed=False)
+        assert reply.status == 200, reply.body
+        assert remote.cached() == ["dir/k"]
+        assert remote.get_there("dir/k") == DATA
+    assert (reply.body, reply.headers["x-amz-meta-tone"]) == (DATA, "c")
+    fields["Authorization"] = fields["Authorization"][:-4] + "0000"
+    assert keyless.send("PUT", here, headers=fields, body=b"x", signed=False).status == 403
+    assert remote.get_there("dir/k") == DATA
+
+
+def test_a_signature_for_another_region_is_refused_here(
+    remote: Remote, signer: Signer, faults: FaultProxy
+) -> None:
+    remote.set_props(**{"extra.aws.cloud_region": "us-east-1"})
+    remote.put_there("k", DATA)
+    faults.reset()
+    for region in ("eu-west-1", "evil.example%23"):
+
+        def elsewhere(query: str, region: str = region) -> str:
+            return query.replace("us-east-1", region)
+
+        reply = signer.send("get_object", remote, "k", spoil=elsewhere)
+        assert (reply.status, reply.code) == (400, "AuthorizationHeaderMalformed")
+    assert faults.requests == []
+    assert signer.send("get_object", remote, "k").body == DATA
+
+
+def test_what_aistore_puts_into_urls_is_not_sent_on(
+    remote: Remote, signer: Signer, faults: FaultProxy
+) -> None:
+    remote.put_there("k", DATA)
+    faults.reset()
+    reply = signer.send("get_object", remote, "k", spoil=lambda q: f"pid=p1&{q}&utm=12&vpams=x")
+    assert (reply.status, reply.body) == (200, DATA)
+    assert faults.requests
+    assert not any(
+        name in seen.target for seen in faults.requests for name in ("pid=", "utm=", "vpams=")
+    )
+
+
+def test_what_is_kept_tells_where_it_is_from(remote: Remote, signer: Signer) -> None:
+    remote.put_there("got", DATA)
+    assert signer.send("get_object", remote, "got").status == 200
+    assert signer.send("put_object", remote, "put", DATA).status == 200
+    digest = hashlib.md5(DATA).hexdigest()
+    for key in ("got", "put"):
+        custom = remote.native("HEAD", key, presence="2").headers["ais-custom-md"]
+        assert {"source=aws", f"ETag={digest}", f"md5={digest}"} <= set(custom.split(", "))
+
+
+def test_without_a_signature_the_clusters_keys_count(
+    cache: Node, there: Any, faults: FaultProxy
+) -> None:
+    name = f"unsigned-{uuid.uuid4().hex[:12]}"
+    there.create_bucket(Bucket=name)
+    remote = make_window(cache, there, name, {"features": "S3-Presigned-Request"})
+    try:
+        remote.put_there("k", DATA)
+        faults.reset()
+        assert cache.send("GET", f"/s3/{name}/k", signed=False).body == DATA
+        assert any(ACCESS_KEY in seen.headers.get("authorization", "") for seen in faults.requests)
+    finally:
+        remote.remove()
+        empty_and_remove(there, name)
 
 
 def test_without_the_feature_a_signature_of_strangers_is_worth_nothing(

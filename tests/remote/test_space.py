@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +127,31 @@ def test_what_was_used_longest_ago_is_evicted_down_to_the_low_watermark(
     assert len(there.list_objects_v2(Bucket=remote.name)["Contents"]) == 40
     assert remote.get("00").body == body(0)
     assert percent(small) > 20  # no more went than had to
+
+
+def test_many_readers_at_once_have_everything_and_fill_no_disk(
+    small: Node, window: Callable[..., Remote]
+) -> None:
+    configure(
+        small, space__cleanupwm=30, space__lowwm=40, space__highwm=60, space__out_of_space=80,
+        space__garbage_grace="1s", lru__capacity_upd_time="1s",
+    )  # fmt: skip
+    remote = window("space-many", 60, **{"lru.dont_evict_time": "0"})
+    order = [number for _ in range(3) for number in random.sample(range(60), 60)]
+    with ThreadPoolExecutor(8) as pool:
+        replies = pool.map(lambda number: (number, remote.get(f"{number:02d}")), order)
+        assert all(reply.body == body(number) for number, reply in replies)
+    until(lambda: percent(small) < 60)
+    until(lambda: all(snap["is_idle"] for snap in jobs(small, "lru")))
+
+    def agree() -> bool:
+        """Whether what is told is what the disk says, and what is listed has its bytes there."""
+        found = os.statvfs(small.data)
+        used = (found.f_blocks - found.f_bfree) * found.f_frsize
+        near = abs(percent(small) - used * 100 / (96 * MIB)) < 2
+        return near and 0 < len(remote.cached()) * OBJECT <= used
+
+    until(agree)
 
 
 def test_a_full_disk_takes_nothing_in_and_serves_everything(

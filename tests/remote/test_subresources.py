@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from aisle.api.s3.forwarding import OURS, WITHHELD
+from aisle.api.s3.operations import ROUTES, Route
 from tests.harness import Node
 from tests.remote.windows import Remote, make_window
 from tests.servers.faults import Fault, FaultProxy
@@ -255,5 +257,55 @@ def test_what_the_remote_has_not_built_is_told_in_its_words(
 ) -> None:
     """So that clients which ask for everything (`s3cmd info`) pass over it."""
     with pytest.raises(ClientError) as caught:
-        here.get_bucket_cors(Bucket=window().name)
+        here.get_bucket_metadata_table_configuration(Bucket=window().name)
     assert caught.value.response["Error"]["Code"] == "NotImplemented"
+
+
+REMOTES = [row for row in ROUTES if row.selector and not (OURS | WITHHELD) & set(row.names)]
+
+
+@pytest.mark.parametrize("row", REMOTES, ids=lambda row: f"{row.method}-{row.level}-{row.selector}")
+def test_no_subresource_is_answered_from_here(
+    window: Callable[..., Remote], cache: Node, faults: FaultProxy, row: Route
+) -> None:
+    """What the remote says comes back, for everything that the cluster does not itself tell."""
+    remote = window()
+    status = 204 if row.method == "DELETE" else 200
+    said = b"" if status == 204 else b"<TheRemotesWords/>"
+    faults.add(Fault(row.method, row.selector, times=9, status=status, body=said))
+    key = "/k" if row.level == "object" else ""
+    body = b"<Document/>" if row.method in ("PUT", "POST") else b""
+    reply = cache.send(row.method, f"/s3/{remote.name}{key}?{row.selector}", body=body)
+    seen = [
+        one for one in faults.requests if one.method == row.method and row.selector in one.target
+    ]
+    assert len(seen) == 1, reply.body
+    assert (reply.status, reply.body) == (status, said)
+
+
+@pytest.mark.parametrize(("method", "target"), [("GET", "?session"), ("PUT", "/k?renameObject")])
+def test_credentials_and_renames_are_not_to_be_had(
+    window: Callable[..., Remote], cache: Node, faults: FaultProxy, method: str, target: str
+) -> None:
+    reply = cache.send(method, f"/s3/{window().name}{target}")
+    assert (reply.status, reply.code) == (501, "NotImplemented")
+    assert faults.requests == []
+
+
+@pytest.mark.parametrize("target", ["?tagging&policy", "?tagging&poli%63y", "/k?acl&tagging"])
+def test_a_request_is_not_sent_on_as_another_one_than_was_allowed(
+    window: Callable[..., Remote], cache: Node, faults: FaultProxy, target: str
+) -> None:
+    reply = cache.send("GET", f"/s3/{window().name}{target}")
+    assert (reply.status, reply.code) == (400, "InvalidArgument")
+    assert faults.requests == []
+
+
+def test_headers_of_the_remote_come_as_they_are(
+    window: Callable[..., Remote], cache: Node, faults: FaultProxy
+) -> None:
+    name, on_the_wire = window().name, "\u65e5".encode().decode("latin-1")
+    said = {"x-amz-meta-name": on_the_wire}
+    faults.add(Fault("GET", "tagging", status=200, headers=said))
+    reply = cache.send("GET", f"/s3/{name}/k?tagging")
+    assert (reply.status, reply.headers["x-amz-meta-name"]) == (200, on_the_wire)

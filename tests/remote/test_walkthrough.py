@@ -54,6 +54,7 @@ def test_the_document_of_s3cmd(walk: Walk, there: Any) -> None:
     assert "Contents" not in there.list_objects_v2(Bucket="my-s3-bucket")
     # Multipart upload using s3cmd: 50MB in 7MB chunks
     data = os.urandom(53_452_800)
+    assert "aisnode" not in walk("ais ls s3://my-s3-bucket")
     walk.file("go/bin/aisnode", data)
     put = walk("s3cmd put /go/bin/aisnode s3://my-s3-bucket --multipart-chunk-size-mb=7")
     assert "[part 8 of 8, 2024KB] [1 of 1]" in put
@@ -75,6 +76,9 @@ def test_the_document_of_s3cmd(walk: Walk, there: Any) -> None:
     assert rows["size"] == "50.98MiB"
     assert f"ETag:{head['ETag']}".replace('"', "") in rows["custom"].replace('"', "")
     assert "source:aws" in rows["custom"]
+    assert re.match(r"\d\d \w{3} \d\d \d\d:\d\d", rows["atime"])
+    assert rows["copies"].startswith("1")
+    assert rows["location"]
     info = walk("s3cmd info s3://my-s3-bucket/aisnode")
     assert re.search(r"File size:\s+53452800", info)
     assert re.search(rf"Last mod:\s+{head['LastModified']:%a, %d %b %Y %H:%M}", info)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tarfile
@@ -262,6 +263,35 @@ def test_the_native_api_writes_through(window: Window, cache: Node) -> None:
     found = remote.get_there("all.tar")
     with tarfile.open(fileobj=io.BytesIO(found)) as archive:
         assert sorted(archive.getnames()) == ["log", "n/k"]
+
+
+def test_a_body_that_is_the_copys_goes_to_the_remote(window: Window) -> None:
+    """Somebody else may have replaced the object there: the copy's checksum proves nothing."""
+    remote = window()
+    assert remote.native("PUT", "k", body=SMALL).status == 200
+    remote.put_there("k", b"theirs")
+    claim = {
+        "ais-checksum-type": "md5",
+        "ais-checksum-value": hashlib.md5(SMALL).hexdigest(),
+    }
+    assert remote.native("PUT", "k", body=SMALL, headers=claim).status == 200
+    same_there(remote, "k", SMALL)
+    wrong = {**claim, "ais-checksum-value": "0" * 32}
+    assert remote.native("PUT", "k", body=b"other", headers=wrong).status == 400
+    same_there(remote, "k", SMALL)
+
+
+def test_aistore_finds_the_checksum_of_what_went_in_parts(window: Window, here: Any) -> None:
+    remote = window(**{"extra.aws.multipart_size": "5MiB"})
+    body = os.urandom(6 * MIB)
+    here.put_object(Bucket=remote.name, Key="k", Body=body, Metadata={"colour": "red"})
+    found = same_there(remote, "k", body)
+    assert found["ETag"].endswith('-2"')
+    digest = hashlib.md5(body).hexdigest()
+    assert found["Metadata"] == {
+        "ais-cksum-type": "md5", "ais-cksum-val": digest, "colour": "red",
+    }  # fmt: skip
+    assert here.head_object(Bucket=remote.name, Key="k")["Metadata"] == {"colour": "red"}
 
 
 def test_a_bucket_that_is_copied_into_a_window_reaches_the_remote(

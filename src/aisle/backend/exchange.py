@@ -16,6 +16,7 @@ from aisle.core.errors import (
     RemoteDenied,
     RemoteError,
     RemoteRefused,
+    RemoteThrottled,
     RemoteUnavailable,
     RemoteUnknown,
 )
@@ -25,6 +26,7 @@ from aisle.outgoing.request import (
     BrokenReply,
     Judge,
     OversizeReply,
+    Refusal,
     Reply,
     Request,
     Sign,
@@ -61,11 +63,13 @@ class Exchange:
         attempts: int | None = None,
         redirects: int = 0,
     ) -> Reply:
-        """One operation and its whole reply. With `writes` a lost reply is `RemoteUnknown`."""
+        """One operation and its whole reply. With `writes` a lost reply is `RemoteUnknown`, as is
+        one that does not say that nothing was done."""
+        judged = judge or self._judge
         return await self._told(
             lambda: self.transport.call(
                 request,
-                judge or self._judge,
+                doubting(self.name, judged) if writes else judged,
                 sign=self._sign,
                 limit=limit,
                 seconds=seconds,
@@ -92,6 +96,25 @@ class Exchange:
             return await work()
         except TransportError as error:
             raise told(self.name, error, writes=writes) from None
+
+
+def doubting(name: str, judge: Judge) -> Judge:
+    """A judge of writes: what the service refuses although it may have carried it out, or may do
+    so yet (a gateway that gave up waiting, say), is not known."""
+
+    def judged(reply: Reply) -> Refusal | None:
+        refusal = judge(reply)
+        if refusal is None or not (refusal.done or reply.doubtful):
+            return refusal
+        error = refusal.error
+        if isinstance(error, RemoteUnknown) or not isinstance(
+            error, RemoteUnavailable | RemoteThrottled
+        ):
+            return refusal
+        said = str(error).removeprefix(f"{name}: ")
+        return refusal._replace(error=RemoteUnknown(name, said, code=error.code))
+
+    return judged
 
 
 def told(name: str, error: TransportError, *, writes: bool = False) -> RemoteError:

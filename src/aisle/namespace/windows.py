@@ -26,12 +26,15 @@ class How(NamedTuple):
     """Why an object is asked for. `latest` compares a copy with the remote first, as the bucket's
     `versioning.validate_warm_get` does for all; `whole` says that all bytes are about to be read,
     in order, so that fetching them may begin at once; `used` counts as an access. The remote is
-    asked by `via`, where a request brings its own way to it."""
+    asked by `via`, where a request brings its own way to it. `version` is asked for instead of the
+    current one, in buckets of our own; `customer_key` opens what is encrypted with one."""
 
     latest: bool = False
     whole: bool = False
     used: bool = False
     via: Backend | None = None
+    version: str = ""
+    customer_key: bytes = b""
 
 
 LOOK: Final = How()

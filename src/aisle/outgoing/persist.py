@@ -83,7 +83,8 @@ async def persist(
     """What `attempt` returns, tried again while failures are of a kind that passes.
 
     It is told whether an earlier attempt may have been carried out. Without `repeat_sent` nothing
-    is repeated that may have been. Raises the last `TransportError`, or the error of the refusal.
+    is repeated that may have been. Raises the last `TransportError`, whose `sent` is about all
+    attempts, or the error of the refusal.
     """
     started = time.monotonic()
     doubtful = False
@@ -104,6 +105,8 @@ async def persist(
             budget.earn()
             return result
         doubtful = doubtful or done
+        if isinstance(failure, TransportError):
+            failure.sent = doubtful  # whatever became of the last attempt
         pause = _pause(number, limits, wait)
         late = time.monotonic() + pause - started > limits.patience
         if not passing or (done and not repeat_sent) or number >= last or late:

@@ -18,9 +18,12 @@ from urllib.parse import quote
 
 from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.s3.errors import S3Error
+from aisle.api.s3.headers import REDIRECT_LOCATION
 from aisle.api.s3.incoming import read_document
+from aisle.api.s3.operations import SELECTORS
 from aisle.backend.base import Backend, Forwarded, Forwarding, RawRequest
 from aisle.core.errors import (
+    InvalidArgument,
     NotSupported,
     RemoteBroken,
     RemoteDenied,
@@ -52,17 +55,20 @@ OURS: Final = frozenset(
         "ListObjects",
         "ListObjectsV2",
         "ListParts",
+        "PostObject",
         "PutObject",
+        "SelectObjectContent",
         "UploadPart",
         "UploadPartCopy",
     }
 )
 # Of these, what the remote answers where the request names a version.
-_OF_VERSION: Final = frozenset({"DeleteObject", "GetObject", "HeadObject"})
+_OF_VERSION: Final = frozenset({"DeleteObject", "GetObject", "HeadObject", "SelectObjectContent"})
+# What is not sent on: the reply would be credentials of the cluster's, or an object would be moved
+# away that nobody was asked for.
+WITHHELD: Final = frozenset({"CreateSession", "RenameObject"})
 # Operations on objects after which a copy may be another one than the remote has.
-_CHANGES: Final = frozenset(
-    {"DeleteObject", "RenameObject", "RestoreObject", "UpdateObjectEncryption"}
-)
+_CHANGES: Final = frozenset({"DeleteObject", "RestoreObject", "UpdateObjectEncryption"})
 _DOCUMENT_LIMIT: Final = 2 << 20
 _ERROR_LIMIT: Final = 64 << 10
 _PASSED: Final = frozenset(
@@ -80,7 +86,7 @@ _TOLD: Final = frozenset(
 # What is told as the cluster's own trouble with the remote: it may not ask, or not now.
 _CLUSTERS: Final = frozenset({401, 403, 429, 500, 502, 503, 504})
 _OWN: Final = frozenset({"x-amz-request-id", "x-amz-id-2"})
-_SIGNATURE: Final = frozenset(
+SIGNATURE: Final = frozenset(
     {"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-security-token",
      "x-amz-signature", "x-amz-signedheaders", "awsaccesskeyid", "expires", "signature"}
 )  # fmt: skip
@@ -97,12 +103,23 @@ async def answer(svc: Service, ctx: Context, row: BucketRow) -> Response | None:
         )
     named = "versionId" in ctx.head.params and operation in _OF_VERSION
     if operation in OURS and not named:
+        _check_kept(ctx.head, row)
         return None
+    if operation in WITHHELD:
+        raise S3Error("NotImplemented", f"{operation} is not for a window on another bucket")
+    _check_single(ctx.head)
     backend = await _backend(svc, row)
     request = await _request(ctx)
     if operation not in _CHANGES:
         return await _relayed(ctx, row, await backend.forward(request))
     return await _relayed(ctx, row, await written(svc, row, ctx.key, backend, request))
+
+
+def _check_kept(head: RequestHead, row: BucketRow) -> None:
+    """Raise `NotImplemented` for what only an S3 bucket keeps of an object."""
+    behind = row.record.behind
+    if REDIRECT_LOCATION in head.headers and (behind is None or behind.provider != "aws"):
+        raise S3Error("NotImplemented", Header=REDIRECT_LOCATION)
 
 
 async def delete_version(svc: Service, row: BucketRow, key: str, version: str) -> None:
@@ -151,6 +168,14 @@ async def _backend(svc: Service, row: BucketRow) -> Forwarding:
     return found
 
 
+def _check_single(head: RequestHead) -> None:
+    """Refuse what the remote could take for another operation than the one that was allowed."""
+    named = SELECTORS.intersection(head.params)
+    if len(named) > 1:
+        told = ", ".join(sorted(named))
+        raise InvalidArgument(f"the query names several sub-resources: {told}", name="query")
+
+
 async def _request(ctx: Context) -> RawRequest:
     head = ctx.head
     headers = {
@@ -186,7 +211,7 @@ def raw_key(key: str) -> str:
 def unsigned_query(head: RequestHead) -> str:
     """The query of a request without a signature in it."""
     parts = [part for part in head.query.decode("latin-1").split("&") if part]
-    kept = [part for part in parts if part.partition("=")[0].lower() not in _SIGNATURE]
+    kept = [part for part in parts if part.partition("=")[0].lower() not in SIGNATURE]
     return "&".join(kept)
 
 
@@ -201,7 +226,7 @@ async def _relayed(ctx: Context, row: BucketRow, reply: Forwarded) -> Response:
 def told(ctx: Context, reply: Forwarded) -> Response:
     """A reply of the remote, whatever its status, as it is."""
     headers: Headers = [
-        (name.encode("latin-1"), value.encode("latin-1"))
+        (name.encode("latin-1"), value.encode("utf-8", "surrogateescape"))
         for name, value in reply.headers.items()
         if name in _TOLD or (name.startswith("x-amz-") and name not in _OWN)
     ]

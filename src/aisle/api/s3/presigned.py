@@ -9,8 +9,9 @@ styles the signed URL named the bucket: `virtual-hosted` unless it says `path`.
 * Where such a request goes is the configured endpoint's to say, never the request's.
 * The remote decides. With authentication on it is asked also where a copy is there already; the
   cluster's own credentials are never used for a stranger.
-* A request that names a version, a part, or other headers of the reply, or whose signature covers
-  a range, is passed on and its reply passed back; nothing of it is kept.
+* A request that names a version, a part, other headers of the reply or anything else than the
+  object as it is, or whose signature covers a range, is passed on and its reply passed back;
+  nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from aisle.api.s3 import headers as h
 from aisle.api.s3 import multipart, objects
 from aisle.api.s3.common import open_bucket, part_number
 from aisle.api.s3.errors import S3Error
-from aisle.api.s3.forwarding import forwarding, refusal, told, written
+from aisle.api.s3.forwarding import SIGNATURE, forwarding, refusal, told, written
 from aisle.api.s3.operations import Level, select
 from aisle.api.s3.signedremote import SignedCompletion, SignedRemote
 from aisle.auth import sigv2
@@ -57,10 +58,20 @@ _HOP: Final = frozenset(
 )  # fmt: skip
 _SENT: Final = frozenset({"authorization", "cache-control", "date", "expires", "range"})
 _PREFIXES: Final = ("x-amz-", "content-", "if-")
+_SIGNATURES: Final = ("AWS4-HMAC-SHA256 ", "AWS ")
 _SIGNED_V2: Final = frozenset({"content-md5", "content-type", "date"})
 _FIELD: Final = re.compile(r"(Credential|SignedHeaders)=([^,\s]{1,2048})")
-# What makes the reply another one than the object with its own headers.
-_SPECIAL: Final = frozenset({"partNumber", "versionId", *h.RESPONSE_OVERRIDES})
+# Any other parameter may make the reply another one than the object with its own headers.
+# Headers by which a request is about more than the object's bytes, content headers and metadata.
+_SPECIAL: Final = (
+    "x-amz-copy-source-server-side-encryption",
+    "x-amz-object-lock-",
+    "x-amz-server-side-encryption",
+    "x-amz-tagging",
+    "x-amz-website-redirect-location",
+    "x-amz-write-offset-bytes",
+)
+_PLAIN: Final = SIGNATURE | _REDIRECTED | {"x-amz-checksum-mode", "x-id"}
 _REPLY_LIMIT: Final = 64 << 10
 
 
@@ -105,7 +116,7 @@ def claim_of(head: RequestHead) -> Claim | None:
 
 async def takes(svc: Service, ctx: Context, level: Level) -> bool:
     """Whether a request that nobody known here has signed is one to be passed on."""
-    if level != "object":
+    if level != "object" or claim_of(ctx.head) is None:
         return False
     try:
         row = await open_bucket(svc, ctx)
@@ -118,7 +129,7 @@ async def takes(svc: Service, ctx: Context, level: Level) -> bool:
     own = row.record.props.get("features", 0)
     if not (int(cluster) | int(own)) & _FEATURE:
         return False
-    return claim_of(ctx.head) is not None and select(ctx.head, level)[1] in PERFORMERS
+    return select(ctx.head, level)[1] in PERFORMERS
 
 
 async def perform(svc: Service, ctx: Context, raw_key: str) -> Response:
@@ -160,21 +171,24 @@ def _query(head: RequestHead) -> str:
 
 
 def _headers(head: RequestHead, claim: Claim) -> dict[str, str]:
-    """All that was signed, and what else means something to S3."""
-    return {
+    """All that was signed, and what else means something to S3; no token of ours."""
+    found = {
         name: value
         for name, value in head.headers.items()
         if name not in _HOP
         and not name.startswith("ais-")
         and (name in claim.signed or name.startswith(_PREFIXES) or name in _SENT)
     }
+    if not found.get("authorization", "").startswith(_SIGNATURES):
+        found.pop("authorization", None)
+    return found
 
 
 # --- what is carried out --------------------------------------------------------------------
 
 
 async def _get(svc: Service, ctx: Context, call: Call) -> Response:
-    if "range" in call.claim.signed or not _SPECIAL.isdisjoint(ctx.head.params):
+    if "range" in call.claim.signed or _is_special(ctx.head):
         return await _passed(svc, ctx, call)
     # Conditions and ranges of the client are looked at here, as of any object of a window.
     plain = {
@@ -195,6 +209,13 @@ async def _get(svc: Service, ctx: Context, call: Call) -> Response:
     return await objects.get_object(svc, ctx)
 
 
+def _is_special(head: RequestHead) -> bool:
+    """Whether a request may be about something else than the object as anybody would get it."""
+    if any(name.lower() not in _PLAIN for name in head.params):
+        return True
+    return any(name.startswith(_SPECIAL) for name in head.headers)
+
+
 async def _passed(svc: Service, ctx: Context, call: Call) -> Response:
     reply = await call.forwarding.forward(call.request)
     other = call.forwarding.other_style(call.request.style)
@@ -211,8 +232,7 @@ async def _relayed(call: Call, ctx: Context, reply: Forwarded) -> Response:
 
 
 async def _put(svc: Service, ctx: Context, call: Call) -> Response:
-    special = any(name.startswith(h.REFUSED) for name in ctx.head.headers)
-    if special or ctx.known_payload.kind is PayloadKind.CHUNKED:
+    if _is_special(ctx.head) or ctx.known_payload.kind is PayloadKind.CHUNKED:
         # Chunks are signed as they are, and are not what would be kept.
         return await _written(svc, ctx, call, _raw(ctx.body), _length(ctx.head))
     ctx.via = SignedRemote(call.backend, call.forwarding, call.request)

@@ -22,7 +22,7 @@ from aisle.backend.ais.refusals import REDIRECTS, Judgement
 from aisle.backend.ais.replies import read_map
 from aisle.backend.ais.tokens import Token
 from aisle.backend.base import ClusterSeen
-from aisle.backend.exchange import told
+from aisle.backend.exchange import doubting, told
 from aisle.core.clusters import MAX_HOPS, VIA, VIA_HEADER, Attached, check_uuid, show_via
 from aisle.core.errors import (
     InvalidArgument,
@@ -32,7 +32,7 @@ from aisle.core.errors import (
     RemoteUnavailable,
     RemoteUnknown,
 )
-from aisle.outgoing.request import Body, Reply, Request, TransportError
+from aisle.outgoing.request import Body, Judge, Reply, Request, TransportError
 from aisle.outgoing.stream import Stream
 from aisle.outgoing.transport import Transport
 
@@ -85,9 +85,10 @@ class Cluster:
         """One operation on the bucket `name` and its whole reply. Raises `RemoteError`s."""
 
         async def send(request: Request, attempts: int | None) -> Reply:
+            judge: Judge = ask.judge or Judgement(name)
             return await self._transport.call(
                 request,
-                ask.judge or Judgement(name),
+                doubting(name, judge) if ask.writes else judge,
                 limit=ask.limit,
                 attempts=attempts,
                 repeat_sent=ask.again,

@@ -221,19 +221,12 @@ class AwsBackend:
             return False  # not everybody who may read a bucket may ask this
 
     async def _list_versions(self, query: dict[str, str], *, after: str, token: str) -> RemotePage:
-        """A page of the newest versions; its token is the last key of it."""
+        """A page of the newest versions, which may be none; its token is the last key of it, whose
+        newest version came before all others."""
         query["key_marker"] = token or after
-        version = ""
-        while True:
-            query["version_id_marker"] = version
-            call = Call(
-                "GET", "ListObjectVersions", query=f"versions=&{encode_query(**_given(query))}"
-            )
-            reply = await self._service.call(call)
-            page, key, version = await _parsed(read_versions, self.name, reply.body)
-            if page.entries or page.prefixes or not key:
-                return page._replace(token=key)
-            query["key_marker"] = key
+        call = Call("GET", "ListObjectVersions", query=f"versions=&{encode_query(**_given(query))}")
+        reply = await self._service.call(call)
+        return await _parsed(read_versions, self.name, reply.body)
 
 
 class _Forwarded:

@@ -65,7 +65,7 @@ class Judgement:
     taken. `good` are statuses beside 2xx that are no failures.
     """
 
-    __slots__ = ("_conditional", "_etag", "_good", "_key", "_name", "_stale", "_what", "_writes")
+    __slots__ = ("_conditional", "_etag", "_good", "_key", "_name", "_stale", "_what")
 
     def __init__(
         self,
@@ -75,7 +75,6 @@ class Judgement:
         key: str = "",
         conditional: str = "",
         etag: bool = False,
-        writes: bool = False,
         good: frozenset[int] = frozenset(),
         stale: Callable[[], None],
     ) -> None:
@@ -84,7 +83,6 @@ class Judgement:
         self._key = key
         self._conditional = conditional
         self._etag = etag
-        self._writes = writes
         self._good = good
         self._stale = stale
 

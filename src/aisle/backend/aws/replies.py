@@ -169,8 +169,8 @@ def read_page(name: str, document: bytes) -> RemotePage:
     return RemotePage(entries, prefixes, token)
 
 
-def read_versions(name: str, document: bytes) -> tuple[RemotePage, str, str]:
-    """A page of ListObjectVersions: the newest versions, and the markers that it goes on from."""
+def read_versions(name: str, document: bytes) -> RemotePage:
+    """The newest versions of a page of ListObjectVersions, and the key that it goes on behind."""
     page = _read_records(name, document, "ListVersionsResult")
     plain = _plain(page)
     entries = [
@@ -180,11 +180,11 @@ def read_versions(name: str, document: bytes) -> tuple[RemotePage, str, str]:
     ]
     prefixes = _prefixes(plain, page)
     if page.values.get("IsTruncated", "").strip() != "true":
-        return RemotePage(entries, prefixes, ""), "", ""
+        return RemotePage(entries, prefixes, "")
     key = plain(page.values.get("NextKeyMarker", ""))
     if not key:
         raise RemoteRefused(name, "a listing goes on, but not how", status=502)
-    return RemotePage(entries, prefixes, ""), key, page.values.get("NextVersionIdMarker", "")
+    return RemotePage(entries, prefixes, key)
 
 
 def _read_records(name: str, document: bytes, *roots: str) -> Records:

@@ -17,10 +17,10 @@ from aisle.backend.aws.credentials import Chain
 from aisle.backend.aws.options import DEFAULT_REGION, Options, is_region
 from aisle.backend.aws.refusals import Elsewhere, Judgement
 from aisle.backend.aws.replies import text_of, value_of
-from aisle.backend.exchange import told
+from aisle.backend.exchange import doubting, told
 from aisle.core import sigv4
 from aisle.core.errors import RemoteBucketNotFound, RemoteObjectNotFound
-from aisle.outgoing.request import Body, Reply, Request, Sign, TransportError
+from aisle.outgoing.request import Body, Judge, Reply, Request, Sign, TransportError
 from aisle.outgoing.stream import Stream
 from aisle.outgoing.transport import Transport
 
@@ -70,7 +70,10 @@ class Service:
 
         async def work() -> Reply:
             request, sign = await self._prepared(call)
-            return await self._transport.call(request, self._judge(call), sign=sign, **limits)
+            judge: Judge = self._judge(call)
+            if call.writes:
+                judge = doubting(self.name, judge)
+            return await self._transport.call(request, judge, sign=sign, **limits)
 
         reply = await self._settled(call, work)
         self._seen = time.monotonic()

@@ -66,7 +66,7 @@ class GcpBackend:
             url = self._client.url("b", self._bucket)
             told = await self._client.fetch(url, BucketResource)
         except RemoteObjectNotFound:
-            raise RemoteBucketNotFound(self.name, "there is no such bucket") from None
+            raise self._absent() from None
         except RemoteDenied:
             # Who may read objects may not look at their bucket, least of all at a public one.
             await self._page("", "", "", 1, "")
@@ -106,7 +106,7 @@ class GcpBackend:
         except PreconditionFailed:
             raise PreconditionFailed("If-Match" if body.if_match else "If-None-Match") from None
         except RemoteObjectNotFound:
-            raise RemoteBucketNotFound(self.name, "there is no such bucket") from None
+            raise self._absent() from None
         return described(self.name, resource)
 
     async def delete(self, key: str) -> None:
@@ -147,6 +147,9 @@ class GcpBackend:
 
     def _object(self, key: str, **query: str) -> str:
         return self._client.url("b", self._bucket, "o", key, **query)
+
+    def _absent(self) -> RemoteBucketNotFound:
+        return RemoteBucketNotFound(self.name, "there is no such bucket")
 
     async def _resource(self, key: str, version: str) -> Resource:
         try:
@@ -206,7 +209,7 @@ class GcpBackend:
         try:
             return await self._client.fetch(url, Listed)
         except RemoteObjectNotFound:
-            raise RemoteBucketNotFound(self.name, "there is no such bucket") from None
+            raise self._absent() from None
 
 
 async def _drop(opening: asyncio.Future[Stream]) -> None:

@@ -27,7 +27,7 @@ from typing import Final
 import msgspec
 
 from aisle.core.errors import BucketNotFound, RowChanged, StoreError, WriteConflict
-from aisle.namespace import bodies, buckets, objects
+from aisle.namespace import bodies, buckets, layouts
 from aisle.namespace.records import (
     Claim,
     Extent,
@@ -143,7 +143,7 @@ async def writing(store: Store, bucket: BucketRow, key: bytes) -> Held:
         held = Held(store, bucket, key, writes=True)
         changes: list[Change] = [Check("object", row_key, row if row is not None else ABSENT)]
         if row is not None:
-            released = await objects.release(store, decode(Object, row), store.now())
+            released = await layouts.release(store, decode(Object, row), store.now())
             changes += [Delete("object", row_key), *released]
         try:
             await _take(held, raw, Claim([*others, held.holder()], crowded=bool(others)), *changes)
@@ -337,7 +337,7 @@ async def _same_remote(held: Held) -> bool:
 
 
 async def _drop(held: Held, row: bytes) -> list[Change]:
-    released = await objects.release(held.store, decode(Object, row), held.store.now())
+    released = await layouts.release(held.store, decode(Object, row), held.store.now())
     return [Check("object", held.row_key, row), Delete("object", held.row_key), *released]
 
 

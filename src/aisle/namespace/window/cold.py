@@ -26,7 +26,7 @@ from aisle.core.errors import (
     StoreError,
     WriteConflict,
 )
-from aisle.namespace import bodies, buckets, edits
+from aisle.namespace import bodies, buckets, layouts
 from aisle.namespace.records import Extent, Object, decode
 from aisle.namespace.store import BucketRow, Store
 from aisle.namespace.window import copies, direct, validate
@@ -263,7 +263,7 @@ class Cold:
         if fetch is None or not _fits(fetch, ticket):
             copy = await copies.of(store, ticket.row_key, ticket)
             if copy is not None:
-                extents = await edits.extents_of(store, copy)
+                extents = await layouts.extents_of(store, copy)
                 if extents is None:
                     raise BlobMissing(copy.layout.hex())
                 stored = bodies.read_extents(store, extents, start, length)

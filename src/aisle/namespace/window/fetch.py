@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from aisle.backend.base import Backend, RemoteObject
 from aisle.core.errors import AisleError, RemoteChanged, RowChanged, StoreError
 from aisle.core.ranges import Span
-from aisle.namespace import bodies, objects
+from aisle.namespace import bodies, layouts
 from aisle.namespace.bodies import INLINE_LIMIT
 from aisle.namespace.records import Claim, Object, decode, encode
 from aisle.namespace.store import BucketRow, Store
@@ -139,7 +139,8 @@ class Fetch(Source):
             noting = asyncio.create_task(_note(held, about))  # bytes need not wait for it
             taken = 0
             try:
-                taken = await self.store.fetching.take(min(about.size, pump.MOST))
+                most = max(pump.MOST, self.plan.workers * parallel.EACH)
+                taken = await self.store.fetching.take(min(about.size, most))
                 data = await self._take_in(held, body, sums)
                 await noting
             finally:
@@ -206,7 +207,7 @@ class Fetch(Source):
     ) -> None:
         """Make the copy visible, if it may be."""
         store, row_key = self.store, held.row_key
-        extents, _, layout, extra = objects.layout_of(self.extents, [])
+        extents, _, layout, extra = layouts.layout_of(self.extents, [])
         record = copies.record(
             held.bucket.record,
             about,

@@ -227,6 +227,9 @@ class PacedForwarding(Paced):
             flow.throttled(1.0)
         return reply
 
+    def other_style(self, style: str) -> str:
+        return self._forwarding.other_style(style)
+
     def described(self, key: str, headers: Mapping[str, str]) -> RemoteObject:
         return self._forwarding.described(key, headers)
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # More chunks than this are made larger ones: all their rows go in one commit.
 MOST_CHUNKS: Final = 8192
+# What a worker may have in memory: the slice that is written, and the pieces it was made of.
+EACH: Final = 2 * pump.SLICE
 
 
 async def large(

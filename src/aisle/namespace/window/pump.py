@@ -26,7 +26,7 @@ CHUNK: Final = 8 << 20
 FIRST: Final = 1 << 20
 AHEAD: Final = CHUNK
 SLICE: Final = 1 << 20
-# What one download may have in memory.
+# What one download by one request may have in memory.
 MOST: Final = CHUNK + AHEAD + SLICE
 
 

@@ -72,7 +72,7 @@ class Steady:
         self._failures += 1
         self._left -= 1
         pinned = self._backend.ranges_by_etag and self.about.etag
-        if not pinned or self._failures > TRIES or not self._left or self._at > self._end:
+        if not pinned or self._failures > TRIES or not self._left or self._at >= self._end:
             raise error
         pause = min(_LONGEST, _PAUSE * 2 ** (self._failures - 1)) * random.uniform(0.5, 1)  # noqa: S311
         if isinstance(error, RemoteThrottled):

@@ -21,18 +21,27 @@ from aisle.namespace.window.copies import digests_of
 # Less is hashed at once: handing it to a thread would take longer.
 _SMALL: Final = 16 << 10
 _THREADS: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aisle-cold")
-
-
 # Which of several tells whether the bytes are right at the least cost: MD5 takes many times as long
 # as the first of them.
-_CHEAPEST: Final = ("XXHASH64", "CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1", "MD5", "SHA512")
+_CHEAPEST: Final = (
+    "XXHASH3",
+    "XXHASH128",
+    "XXHASH64",
+    "CRC64NVME",
+    "CRC32C",
+    "CRC32",
+    "SHA256",
+    "SHA1",
+    "MD5",
+    "SHA512",
+)
 
 
 def _one_of(told: Mapping[str, bytes], own: str) -> Mapping[str, bytes]:
     for name in (own, *_CHEAPEST):
         if name in told:
             return {name: told[name]}
-    return told
+    return {}
 
 
 class Sums:

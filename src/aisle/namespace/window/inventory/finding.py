@@ -22,7 +22,7 @@ from aisle.core.errors import (
     RemoteError,
     RemoteObjectNotFound,
 )
-from aisle.core.names import BucketName
+from aisle.core.names import BucketName, is_s3_bucket_name
 from aisle.core.xmltree import Element, XmlError, parse_tree
 from aisle.namespace.records import Bucket
 from aisle.namespace.store import Store
@@ -70,7 +70,8 @@ def where(name: str, identity: str) -> Where:
             raise InvalidArgument(f"an {word} is printable ASCII", name=word, value=text[:100])
     if "/" in identity:
         raise InvalidArgument("an inventory id has no slash", name="inventory id", value=identity)
-    if name.startswith(_SCHEME) and not name.removeprefix(_SCHEME).partition("/")[0]:
+    other = name.removeprefix(_SCHEME).partition("/")[0]
+    if name.startswith(_SCHEME) and not is_s3_bucket_name(other):
         raise InvalidArgument(f'"{name}" names no bucket', name="inventory name", value=name)
     return Where(name.rstrip("/"), identity)
 
@@ -263,4 +264,6 @@ def _destination(told: Element) -> _Place | None:
     name = inner.value("Bucket").strip()
     if name.startswith(_ARN):
         name = name.rpartition(":")[2]
-    return _Place(name, inner.value("Prefix").strip().strip("/"), identity) if name else None
+    if not is_s3_bucket_name(name):
+        return None
+    return _Place(name, inner.value("Prefix").strip().strip("/"), identity)

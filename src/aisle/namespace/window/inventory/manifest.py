@@ -25,6 +25,7 @@ CHECKSUM_LIMIT: Final = 1024
 # Amazon splits inventories into files of at most about 5 GB; others may be less careful.
 FILE_LIMIT: Final = 16 << 30
 FILES_LIMIT: Final = 100_000
+SCHEMA_LIMIT: Final = 4096  # characters; it becomes an argument of a process
 FORMATS: Final = ("CSV", "ORC", "Parquet")
 
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
@@ -90,7 +91,7 @@ def parse(data: bytes, *, bucket: str, folder: str) -> Manifest:
 
 
 def _file(file: _File, folder: str) -> File:
-    if not file.key.startswith(folder):
+    if not (file.key.startswith(folder) and file.key.isprintable()):
         raise InventoryDamaged(f"its manifest names a file elsewhere, {_shown(file.key)}")
     if not 0 <= file.size <= FILE_LIMIT:
         raise InventoryDamaged(f"its file {_shown(file.key)} has {file.size:,} bytes")
@@ -101,6 +102,8 @@ def _file(file: _File, folder: str) -> File:
 
 
 def _columns(schema: str) -> tuple[str, ...]:
+    if len(schema) > SCHEMA_LIMIT or not schema.isprintable():
+        raise InventoryDamaged(f"its files have a schema that is none: {_shown(schema)}")
     columns = tuple(plain(name) for name in schema.split(","))
     if "key" not in columns:
         raise InventoryDamaged(f"its files have no column Key: {_shown(schema)}")

@@ -66,8 +66,10 @@ def _frame(pipe: IO[bytes]) -> bytes | None:
     """The next batch, `None` at the end, which may come early."""
     head = pipe.read(LENGTH)
     length = int.from_bytes(head, "big")
-    if len(head) < LENGTH or length > _FRAME:
+    if len(head) < LENGTH:
         return None
+    if length > _FRAME:  # not to wait for the end of a process that is still writing
+        raise InventoryDamaged("reading it gave what is no batch of rows")
     data = pipe.read(length)
     return data if len(data) == length else None
 

@@ -1,0 +1,1 @@
+"""Another cluster's buckets, end to end."""
