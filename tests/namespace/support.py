@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aisle.core.names import BucketName
-from aisle.namespace import bodies, buckets, housekeeping, objects, uploads
+from aisle.namespace import bodies, buckets, copies, housekeeping, objects, uploads
 from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
 from aisle.namespace.objects import Description
 from aisle.namespace.records import PARTS_IN_ROW, Extent, Object, Part, decode
@@ -204,7 +204,7 @@ async def everything(store: Store) -> set[bytes]:
     await put(store, bucket, b"live", pattern(LARGE, 9))
     await put(store, bucket, b"live\x00er", pattern(LARGE, 8))
     found, small = await objects.find_small(store, bucket, b"many")
-    await objects.copy(store, found, bucket, b"copy", objects.Description(), small=small)
+    await copies.copy(store, found, bucket, b"copy", objects.Description(), small=small)
     return await blob_ids(store)
 
 

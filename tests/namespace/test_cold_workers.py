@@ -12,26 +12,19 @@ from aisle.namespace.records import Extent, decode
 from aisle.namespace.window import claims, pump, watch
 from aisle.namespace.windows import PART
 from tests.backend.memory import MemoryRemote
+from tests.namespace.gates import Gate
 from tests.namespace.support import LARGE, SECOND, Clock, pattern, rows, run
 from tests.namespace.windowed import NAME, Worker, site
 
 
-class Gate:
-    """Holds bodies at a place until it is opened."""
-
-    def __init__(self, remote: MemoryRemote, place: int) -> None:
-        self.reached = asyncio.Event()
-        self._open = asyncio.Event()
-        self._place = place
-        remote.reading = self._wait
-
-    def open(self) -> None:
-        self._open.set()
-
-    async def _wait(self, key: str, place: int) -> None:
-        if place >= self._place:
-            self.reached.set()
-            await self._open.wait()
+async def reading_to(
+    worker: Worker, remote: MemoryRemote, place: int
+) -> tuple[Gate, asyncio.Task[bytes]]:
+    """A read of `k` whose body has come to a place, and waits there."""
+    gate = Gate.of_bodies(remote, place)
+    begun = asyncio.create_task(worker.get("k"))
+    await gate.reached.wait()
+    return gate, begun
 
 
 def later(worker: Worker) -> None:
@@ -70,10 +63,8 @@ def test_another_worker_reads_chunks_as_they_are_sealed() -> None:
         remote = MemoryRemote()
         data = pattern(4 * pump.CHUNK)
         remote.store(NAME, "k", data)
-        gate = Gate(remote, 3 * pump.CHUNK)
         async with site(remote, workers=2) as (first, second):
-            one = asyncio.create_task(first.get("k"))
-            await gate.reached.wait()
+            gate, one = await reading_to(first, remote, 3 * pump.CHUNK)
             stream = second.stream("k")
             got = b""
             while len(got) < 2 * pump.CHUNK:
@@ -97,10 +88,8 @@ def test_who_waits_for_a_stalled_worker_reads_from_the_remote(
         remote = MemoryRemote()
         data = pattern(3 * pump.CHUNK)
         remote.store(NAME, "k", data)
-        gate = Gate(remote, 2 * pump.CHUNK + remote.piece)
         async with site(remote, workers=2) as (first, second):
-            one = asyncio.create_task(first.get("k"))
-            await gate.reached.wait()
+            gate, one = await reading_to(first, remote, 2 * pump.CHUNK + remote.piece)
             remote.reading = None
             assert await second.get("k") == data
             assert await second.copy("k") is None
@@ -116,10 +105,8 @@ def test_a_dead_workers_download_is_gone_on_with() -> None:
         remote = MemoryRemote()
         data = pattern(4 * pump.CHUNK + 5)
         remote.store(NAME, "k", data)
-        gate = Gate(remote, 3 * pump.CHUNK)
         async with site(remote, workers=2) as (first, second):
-            dead = asyncio.create_task(first.get("k"))
-            await gate.reached.wait()
+            gate, dead = await reading_to(first, remote, 3 * pump.CHUNK)
             await chunks_are(first, 6)
             remote.reading = None
             before = remote.bytes_read
@@ -141,10 +128,8 @@ def test_chunks_of_another_version_are_not_gone_on_with() -> None:
     async def check() -> None:
         remote = MemoryRemote()
         remote.store(NAME, "k", pattern(4 * pump.CHUNK, 1))
-        gate = Gate(remote, 3 * pump.CHUNK)
         async with site(remote, workers=2) as (first, second):
-            dead = asyncio.create_task(first.get("k"))
-            await gate.reached.wait()
+            gate, dead = await reading_to(first, remote, 3 * pump.CHUNK)
             await chunks_are(first, 6)
             remote.reading = None
             new = pattern(4 * pump.CHUNK, 2)
@@ -164,10 +149,8 @@ def test_a_writer_that_comes_makes_readers_go_to_the_remote_and_nothing_is_kept(
         remote = MemoryRemote()
         old, new = pattern(3 * pump.CHUNK, 1), pattern(3 * pump.CHUNK, 2)
         remote.store(NAME, "k", old)
-        gate = Gate(remote, pump.CHUNK)
         async with site(remote, workers=2) as (first, second):
-            begun = asyncio.create_task(first.get("k"))
-            await gate.reached.wait()
+            gate, begun = await reading_to(first, remote, pump.CHUNK)
             held = await claims.writing(second.store, await second.bucket(), b"k")
             remote.reading = None
             assert await first.get("k") == old
@@ -191,10 +174,8 @@ def test_a_read_after_a_write_that_is_over_is_of_the_new_version() -> None:
         remote = MemoryRemote()
         old, new = pattern(2 * pump.CHUNK, 1), pattern(2 * pump.CHUNK, 2)
         remote.store(NAME, "k", old)
-        gate = Gate(remote, pump.CHUNK)
         async with site(remote) as [worker]:
-            begun = asyncio.create_task(worker.get("k"))
-            await gate.reached.wait()
+            gate, begun = await reading_to(worker, remote, pump.CHUNK)
             held = await claims.writing(worker.store, await worker.bucket(), b"k")
             remote.store(NAME, "k", new)
             await claims.leave(held)
@@ -255,10 +236,8 @@ def test_a_sweep_leaves_chunks_that_are_being_fetched_alone() -> None:
         remote = MemoryRemote()
         data = pattern(3 * pump.CHUNK)
         remote.store(NAME, "k", data)
-        gate = Gate(remote, 2 * pump.CHUNK)
         async with site(remote) as [worker]:
-            begun = asyncio.create_task(worker.get("k"))
-            await gate.reached.wait()
+            gate, begun = await reading_to(worker, remote, 2 * pump.CHUNK)
             await chunks_are(worker, 5)
             found = [
                 decode(Extent, raw) for _, raw in await worker.store.index.scan("chunk", limit=9)
@@ -278,10 +257,8 @@ def test_stopping_gives_up_what_was_fetched() -> None:
     async def check() -> None:
         remote = MemoryRemote()
         remote.store(NAME, "k", pattern(3 * pump.CHUNK))
-        gate = Gate(remote, 2 * pump.CHUNK)
         async with site(remote) as [worker]:
-            begun = asyncio.create_task(worker.get("k"))
-            await gate.reached.wait()
+            _, begun = await reading_to(worker, remote, 2 * pump.CHUNK)
             await chunks_are(worker, 5)
             begun.cancel()
             await worker.window.close()

@@ -14,7 +14,7 @@ from aisle.core.errors import (
     UploadNotFound,
     WriteConflict,
 )
-from aisle.namespace import buckets, objects, uploads
+from aisle.namespace import buckets, copies, objects, uploads
 from aisle.namespace.conditions import WriteConditions
 from aisle.namespace.objects import Description
 from tests.namespace.support import (
@@ -125,7 +125,7 @@ def test_a_copy_races_with_the_replacement_of_its_source(seed: int, size: int) -
         async def copy(target: bytes) -> None:
             found, small = await objects.find_small(store, bucket, b"source")
             description = Description(checksum_algorithm="SHA256" if target[-1:] == b"1" else "")
-            await objects.copy(store, found, bucket, target, description, small=small)
+            await copies.copy(store, found, bucket, target, description, small=small)
             assert await get(store, bucket, target) in versions
 
         await asyncio.gather(write(), *(copy(b"copy%d" % n) for n in range(4)))

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from aisle.core.errors import InventoryDamaged
 from aisle.namespace.records import Inventoried, decode
 from aisle.namespace.window.inventory import child, manifest, reading
 from aisle.namespace.window.inventory.manifest import File
+from aisle.store.base import Row
 from tests import inventories
 from tests.inventories import TIME, Entry, data_file
 from tests.namespace.support import run
@@ -93,7 +94,10 @@ FILE = {"key": f"{FOLDER}a", "size": 1, "MD5checksum": "0" * 32}
         ({"fileFormat": "XLSX"}, "unknown format"),
         ({"fileSchema": "Bucket, Size"}, "no column Key"),
         ({"fileSchema": "Bucket, Key, Size, SIZE"}, "column twice"),
+        ({"fileSchema": "Key, Bu\0cket"}, "schema"),
+        ({"fileSchema": f"Key, {'x' * 200_000}"}, "schema"),
         ({"files": [{**FILE, "key": "elsewhere/a"}]}, "file elsewhere"),
+        ({"files": [{**FILE, "key": f"{FOLDER}\x1b[2J"}]}, "file elsewhere"),
         ({"files": [{**FILE, "size": -1}]}, "bytes"),
         ({"files": [{**FILE, "size": 1 << 60}]}, "bytes"),
         ({"files": [{**FILE, "MD5checksum": "x"}]}, "no MD5"),
@@ -327,6 +331,27 @@ def test_batches_come_in_the_order_of_keys(tmp_path: Path) -> None:
     wanted = inventories.entries(100)
     found = in_child(tmp_path, data_file(BUCKET, wanted[::-1]), "CSV")
     assert found == [entry.key for entry in wanted]
+
+
+def test_no_more_than_a_stretch_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "STRETCH", 20)
+    monkeypatch.setattr(child, "BATCH", 5)
+    keys = [b"%03d" % number for number in range(100)]
+    taken = 0
+
+    def batches() -> Iterator[list[Row]]:
+        nonlocal taken
+        for start in range(90, -1, -10):
+            taken += 10
+            yield [(key, b"") for key in keys[start : start + 10]]
+
+    told: list[bytes] = []
+    for batch in child._sorted(batches()):
+        assert taken - len(told) <= 20
+        told += [key for key, _ in batch]
+    assert sorted(told) == keys
+    for start in range(0, 100, 20):
+        assert told[start : start + 20] == sorted(told[start : start + 20])
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from aisle.core.errors import BucketNotEmpty, ObjectNotFound, PreconditionFailed
-from aisle.namespace import buckets, housekeeping, objects, uploads
+from aisle.namespace import buckets, copies, housekeeping, objects, uploads
 from aisle.namespace.conditions import WriteConditions
 from aisle.namespace.listing import ID, Query, list_objects
 from aisle.namespace.objects import Description
@@ -104,14 +104,14 @@ class Histories(RuleBasedStateMachine):
     @rule(key=KEYS)
     def delete(self, key: bytes) -> None:
         found = self.run(objects.delete(self.store, self.bucket, key))
-        assert found == (self.model.pop(key, None) is not None)
+        assert found.found == (self.model.pop(key, None) is not None)
 
     @rule(source=KEYS, key=KEYS, algorithm=st.sampled_from(["", "SHA256"]))
     def copy(self, source: bytes, key: bytes, algorithm: str) -> None:
         async def copy() -> str:
             found, small = await objects.find_small(self.store, self.bucket, source)
             description = Description(checksum_algorithm=algorithm)
-            record = await objects.copy(
+            record = await copies.copy(
                 self.store, found, self.bucket, key, description, small=small
             )  # fmt: skip
             return record.etag
@@ -129,7 +129,7 @@ class Histories(RuleBasedStateMachine):
         async def change() -> None:
             found = await objects.find(self.store, self.bucket, key)
             description = Description(meta={"m": content}, storage_class="STANDARD_IA")
-            record = await objects.redescribe(self.store, found, self.bucket, key, description)
+            record = await copies.redescribe(self.store, found, self.bucket, key, description)
             assert record is not None
             assert (record.meta, record.seq) == ({"m": content}, found.record.seq + 1)
 

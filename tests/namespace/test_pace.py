@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
-from aisle.backend.base import Outgoing
+from aisle.backend.base import Forwarded, Outgoing, RawRequest, RemoteObject
 from aisle.core import settings
-from aisle.core.errors import InvalidArgument, RemoteObjectNotFound, RemoteThrottled
+from aisle.core.errors import (
+    InvalidArgument,
+    RemoteObjectNotFound,
+    RemoteThrottled,
+    RemoteUnavailable,
+)
 from aisle.namespace.window.pace import PATIENCE, Flow, Pace, Paced, PacedForwarding, pace_of, paced
 from tests.backend.memory import MemoryBackend, MemoryRemote
 from tests.namespace.support import run
@@ -220,6 +225,34 @@ def test_other_errors_say_nothing_of_the_pace() -> None:
         with pytest.raises(RemoteObjectNotFound):
             await backend.head("none")
         assert (remote.calls["head"], backend._all.factor) == (1, 1.0)
+
+    run(main())
+
+
+class ForwardingBackend(MemoryBackend):
+    """Forwards requests too, as far as a pace in front of it has to tell of that."""
+
+    region = "east"
+
+    async def forward(self, request: RawRequest) -> Forwarded:
+        raise RemoteUnavailable(self.name, f"{request.method} goes no further")
+
+    def other_style(self, style: str) -> str:
+        return f"{style}-other"
+
+    def described(self, key: str, headers: Mapping[str, str]) -> RemoteObject:
+        return RemoteObject(key, int(headers["content-length"]))
+
+
+def test_all_of_what_forwards_goes_through() -> None:
+    async def main() -> None:
+        inner = ForwardingBackend(MemoryRemote(), "b")
+        backend = paced(inner, {"rate_limit.backend.enabled": True})
+        assert isinstance(backend, PacedForwarding)
+        assert (backend.region, backend.other_style("path")) == ("east", "path-other")
+        assert backend.described("k", {"content-length": "5"}).size == 5
+        with pytest.raises(RemoteUnavailable):
+            await backend.forward(RawRequest("GET"))
 
     run(main())
 

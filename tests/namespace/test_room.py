@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from aisle.core.errors import OutOfSpace
-from aisle.namespace import housekeeping, objects, room, uploads
+from aisle.namespace import copies, housekeeping, objects, room, uploads
 from aisle.namespace.objects import Description
 from aisle.namespace.store import BucketRow, Store
 from aisle.store.base import Space
@@ -65,7 +65,7 @@ def test_above_out_of_space_no_new_bytes_are_taken_in_and_the_rest_goes_on() -> 
                 await put(store, bucket, "after", Untouched(b"x" * size))
         found = await objects.find(store, bucket, b"before")
         with pytest.raises(OutOfSpace):
-            await objects.copy(store, found, bucket, b"copy", Description())
+            await copies.copy(store, found, bucket, b"copy", Description())
         assert found.record.size == LARGE
         assert await objects.delete(store, bucket, b"before")
         assert [info async for info in blobs.scan()]  # it waits in the garbage

@@ -1,91 +1,34 @@
-"""Write-through: what the remote gets, what is kept, and what is left when it goes wrong."""
+"""Write-through: what the remote gets, what is kept, what decides, and what a refusal leaves."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from aisle.backend.base import Outgoing
 from aisle.core.errors import (
     DigestMismatch,
     NotSupported,
     ObjectNotFound,
-    OutOfSpace,
     PreconditionFailed,
     RemoteDenied,
     RemoteThrottled,
     RemoteUnavailable,
     RemoteUnknown,
 )
-from aisle.namespace import appends, edits, housekeeping, objects, uploads
-from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
+from aisle.namespace import copies, edits, objects
+from aisle.namespace.conditions import WriteConditions
 from aisle.namespace.objects import Description
 from aisle.namespace.records import Object
 from aisle.namespace.window import claims, reaping
-from aisle.store.base import Change, Put
-from tests.backend.memory import Held, MemoryBackend, MemoryRemote
-from tests.namespace.support import (
-    LARGE,
-    Data,
-    begin,
-    blob_ids,
-    complete,
-    nothing_leaks,
-    once_over,
-    pattern,
-    put_part,
-    rows,
-    run,
-)
-from tests.namespace.windowed import NAME, Worker, site
+from tests.backend.memory import Held, MemoryBackend
+from tests.namespace.support import LARGE, Data, blob_ids, nothing_leaks, pattern, rows, run
+from tests.namespace.windowed import NAME
+from tests.namespace.written import AWS, SAID, SIZES, nothing_is_left, one, put
 
-AWS = f"aws://{NAME}"
-SIZES = [0, 10, LARGE]
-SAID = Description(
-    headers={"content-type": "image/png", "cache-control": "no-store"},
-    meta={"colour": "red"},
-    storage_class="STANDARD_IA",
-    owner="me",
-)
-
-
-@asynccontextmanager
-async def one(**remote: Any) -> AsyncIterator[tuple[MemoryRemote, Worker]]:
-    service = MemoryRemote(**remote)
-    async with site(service) as (worker,):
-        yield service, worker
-        assert worker.store.unended == []
-
-
-async def put(
-    worker: Worker,
-    key: str,
-    data: bytes,
-    conditions: WriteConditions = UNCONDITIONAL,
-    description: Description = SAID,
-) -> Object:
-    return await objects.put(
-        worker.store,
-        await worker.bucket(),
-        key.encode(),
-        Data(data),
-        description,
-        conditions=conditions,
-    )
-
-
-async def nothing_is_left(worker: Worker, *keys: str) -> None:
-    """No row of these keys, no claim, no bytes that nobody refers to."""
-    for key in keys:
-        assert await worker.copy(key) is None
-    assert await rows(worker.store, "claim") == []
-    await nothing_leaks(worker.store)
+# --- puts -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -224,6 +167,9 @@ def test_of_creators_at_the_same_time_one_wins() -> None:
     run(main())
 
 
+# --- conditions -----------------------------------------------------------------------------
+
+
 def test_the_remote_decides_about_conditions_and_not_the_copy() -> None:
     async def main() -> None:
         async with one() as (remote, worker):
@@ -285,243 +231,7 @@ def test_the_etag_of_an_object_that_has_none_is_a_condition_all_the_same() -> No
     run(main())
 
 
-def test_a_multipart_upload_keeps_its_parts_and_ends() -> None:
-    async def main() -> None:
-        async with one() as (remote, worker):
-            bucket = await worker.bucket()
-            sizes: list[tuple[int, ...]] = []
-            outgoing = MemoryBackend.put
-
-            async def note(backend: MemoryBackend, key: str, body: Any) -> Any:
-                sizes.append(body.parts)
-                return await outgoing(backend, key, body)
-
-            upload = await begin(worker.store, bucket, b"k")
-            parts = [
-                await put_part(worker.store, bucket, upload, n, pattern(LARGE + n, n))
-                for n in range(1, 7)
-            ]
-            MemoryBackend.put = note  # type: ignore[assignment, method-assign]
-            try:
-                record = await complete(worker.store, bucket, upload, *parts)
-            finally:
-                MemoryBackend.put = outgoing  # type: ignore[method-assign]
-            assert sizes == [tuple(LARGE + n for n in range(1, 7))]
-            whole = b"".join(pattern(LARGE + n, n) for n in range(1, 7))
-            assert remote.data(NAME, "k") == whole
-            assert record.etag == remote.bucket(NAME)["k"].about.etag
-            assert record.part_count == 6
-            assert await worker.get("k") == whole
-            assert await rows(worker.store, "upload") == await rows(worker.store, "part") == []
-            assert remote.uploads == {}
-            found = await objects.find(worker.store, bucket, b"k")
-            assert [part.size for part in found.parts] == list(sizes[0])
-            # A repeated complete hears what the remote said.
-            again = await uploads.completed(
-                worker.store, bucket, b"k", upload.record.id.hex(),
-                [uploads.NamedPart(part.number, part.etag, {}) for part in parts],
-            )  # fmt: skip
-            assert again is not None
-            assert again.etag == record.etag
-
-    run(main())
-
-
-def test_an_upload_of_ten_thousand_parts_is_sent_as_it_is() -> None:
-    async def main() -> None:
-        async with one() as (remote, worker):
-            bucket = await worker.bucket()
-            await worker.store.change_config({"multipart.min_part_size": "0"})
-            upload = await begin(worker.store, bucket, b"k")
-            parts = [
-                await put_part(worker.store, bucket, upload, n, b"%d," % n)
-                for n in range(1, uploads.MAX_PARTS + 1)
-            ]
-            record = await complete(worker.store, bucket, upload, *parts)
-            assert record.etag.endswith(f"-{uploads.MAX_PARTS}")
-            whole = b"".join(b"%d," % n for n in range(1, uploads.MAX_PARTS + 1))
-            assert remote.data(NAME, "k") == whole
-            assert await worker.get("k") == whole
-            assert await rows(worker.store, "part") == []
-
-    run(main())
-
-
-@pytest.mark.parametrize("count", [2, 6])
-def test_a_complete_that_was_not_alone_gives_its_parts_up(count: int) -> None:
-    async def main() -> None:
-        async with one() as (remote, worker):
-            bucket = await worker.bucket()
-            upload = await begin(worker.store, bucket, b"k")
-            parts = [
-                await put_part(worker.store, bucket, upload, n, pattern(LARGE, n))
-                for n in range(1, count + 1)
-            ]
-            other = await claims.writing(worker.store, bucket, b"k")
-            record = await complete(worker.store, bucket, upload, *parts)
-            assert record.etag == remote.bucket(NAME)["k"].about.etag
-            await claims.leave(other)
-            await nothing_is_left(worker, "k")
-            assert await rows(worker.store, "upload") == await rows(worker.store, "part") == []
-            assert await rows(worker.store, "layout") == []
-            assert await worker.get("k") == remote.data(NAME, "k")
-
-    run(main())
-
-
-def test_a_complete_that_the_remote_refuses_can_be_repeated() -> None:
-    async def main() -> None:
-        async with one() as (remote, worker):
-            bucket = await worker.bucket()
-            upload = await begin(worker.store, bucket, b"k")
-            part = await put_part(worker.store, bucket, upload, 1, pattern(LARGE))
-            remote.fail("put", RemoteUnavailable(AWS, "not now"))
-            with pytest.raises(RemoteUnavailable):
-                await complete(worker.store, bucket, upload, part)
-            await nothing_is_left(worker, "k")
-            await complete(worker.store, bucket, upload, part)
-            assert await worker.get("k") == pattern(LARGE)
-
-    run(main())
-
-
-def test_an_upload_at_the_remote_of_a_process_that_died_is_given_up() -> None:
-    async def main() -> None:
-        service = MemoryRemote()
-        async with site(service, workers=2) as (dying, other):
-            bucket = await dying.bucket()
-            reached = asyncio.Event()
-
-            async def hang(start: int, length: int) -> AsyncIterator[bytes]:
-                reached.set()
-                await asyncio.Event().wait()
-                yield b""
-
-            held = await claims.writing(dying.store, bucket, b"k")
-            backend = await dying.remotes.backend(dying.store, bucket.record)
-
-            async def started(upload: str) -> None:
-                await held.note(upload=upload)
-
-            body = Outgoing(size=2, open=hang, parts=(1, 1), started=started)
-            task = asyncio.create_task(backend.put("k", body))
-            await reached.wait()
-            task.cancel()
-            await asyncio.wait({task})
-            assert len(service.uploads) == 1
-            other.store.now.now += claims.SETTLE + 1  # type: ignore[attr-defined]
-            service.fail("give_up", RemoteUnavailable(AWS, "not now"))
-            await reaping.tidy(other.store)
-            assert len(await rows(other.store, "claim")) == 1  # it is tried again
-            await reaping.tidy(other.store)
-            assert service.uploads == {}
-            assert await rows(other.store, "claim") == []
-
-    run(main())
-
-
-def test_a_write_goes_on_when_its_client_leaves() -> None:
-    async def main() -> None:
-        async with one() as (remote, worker):
-            await worker.bucket()
-            reached, go_on = asyncio.Event(), asyncio.Event()
-
-            async def wait(method: str, key: str) -> None:
-                reached.set()
-                await go_on.wait()
-
-            remote.before = wait
-            client = asyncio.create_task(put(worker, "k", pattern(LARGE)))
-            await reached.wait()
-            client.cancel()
-            await asyncio.wait({client})
-            assert client.cancelled()
-            go_on.set()
-            await once_over(lambda: remote.data(NAME, "k") is not None)
-            remote.before = None
-            await once_over(lambda: not worker.store.claims)
-            assert await worker.kept("k") == pattern(LARGE)
-
-    run(main())
-
-
-def test_a_process_that_stops_leaves_no_copy_of_what_it_was_writing() -> None:
-    async def main() -> None:
-        async with one() as (remote, worker):
-            await worker.bucket()
-            reached = asyncio.Event()
-
-            async def wait(method: str, key: str) -> None:
-                reached.set()
-                await asyncio.Event().wait()
-
-            remote.before = wait
-            client = asyncio.create_task(put(worker, "k", pattern(LARGE)))
-            await reached.wait()
-            await worker.window.close()
-            with pytest.raises(asyncio.CancelledError):
-                await client
-            assert await worker.copy("k") is None
-            assert await blob_ids(worker.store) == set()
-            assert worker.store.claims == set()
-            claim = await claims.look(worker.store, await worker.bucket(), b"k")
-            assert claim is not None
-            assert claim.holders[0].worker == b""
-
-    run(main())
-
-
-def failing(worker: Worker, error: Exception, *, table: str) -> None:
-    """Have the next commit that puts into a table fail, without applying it."""
-    index: Any = worker.store.index
-    commit = index.commit
-
-    async def fail(*changes: Change) -> None:
-        if any(isinstance(change, Put) and change.table == table for change in changes):
-            index.commit = commit
-            raise error
-        await commit(*changes)
-
-    index.commit = fail
-
-
-def test_a_copy_that_cannot_be_kept_does_not_stay() -> None:
-    async def main() -> None:
-        async with one() as (remote, worker):
-            await worker.bucket()
-            failing(worker, OutOfSpace("full"), table="object")
-            with pytest.raises(OutOfSpace):
-                await put(worker, "k", b"small")
-            assert remote.data(NAME, "k") == b"small"
-            assert await worker.copy("k") is None
-            await claims.beat(worker.store)
-            await nothing_is_left(worker, "k")
-            assert await worker.get("k") == b"small"
-
-    run(main())
-
-
-def test_bytes_on_their_way_to_the_remote_are_not_swept() -> None:
-    async def main() -> None:
-        async with one() as (remote, worker):
-            await worker.bucket()
-            reached, go_on = asyncio.Event(), asyncio.Event()
-
-            async def wait(method: str, key: str) -> None:
-                reached.set()
-                await go_on.wait()
-
-            remote.before = wait
-            client = asyncio.create_task(put(worker, "k", pattern(LARGE)))
-            await reached.wait()
-            report = housekeeping.Report()
-            await housekeeping.sweep_blobs(worker.store, report, min_age=0)
-            assert report.orphans == 0
-            go_on.set()
-            await client
-            assert await worker.kept("k") == pattern(LARGE)
-
-    run(main())
+# --- deletes, copies, and what is refused ---------------------------------------------------
 
 
 def test_deleting_removes_the_object_and_the_copy() -> None:
@@ -602,31 +312,10 @@ def test_a_copy_within_a_window_reaches_the_remote() -> None:
             bucket = await worker.bucket()
             remote.store(NAME, "cold", pattern(LARGE))
             found, small = await objects.find_small(worker.store, bucket, b"cold")
-            await objects.copy(worker.store, found, bucket, b"copy", SAID, small=small)
+            await copies.copy(worker.store, found, bucket, b"copy", SAID, small=small)
             assert remote.data(NAME, "copy") == pattern(LARGE)
             assert remote.bucket(NAME)["copy"].about.meta == {"colour": "red"}
             assert await worker.kept("copy") == pattern(LARGE)
-
-    run(main())
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_an_append_is_flushed_to_the_remote_behind_what_it_has(size: int) -> None:
-    async def main() -> None:
-        async with one() as (remote, worker):
-            bucket = await worker.bucket()
-            remote.store(NAME, "k", pattern(size), meta={"colour": "red"})
-            handle = await appends.begin(worker.store, bucket, b"k", SAID)
-            for piece in (pattern(LARGE, 1), b"end"):
-                handle = await appends.append(worker.store, bucket, b"k", handle, Data(piece))
-            record = await appends.flush(worker.store, bucket, b"k", handle)
-            whole = pattern(size) + pattern(LARGE, 1) + b"end"
-            assert remote.data(NAME, "k") == whole
-            assert remote.bucket(NAME)["k"].about.meta == {"colour": "red"}
-            assert record.etag == remote.bucket(NAME)["k"].about.etag
-            assert await worker.kept("k") == whole
-            assert await rows(worker.store, "upload") == await rows(worker.store, "part") == []
-            assert await appends.flushed(worker.store, bucket, b"k", handle) == record.etag
 
     run(main())
 

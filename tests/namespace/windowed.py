@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from aisle.core.errors import BucketNotFound
 from aisle.core.names import BucketName
 from aisle.namespace import bodies, buckets, objects
 from aisle.namespace.records import Object, decode
@@ -62,7 +63,7 @@ class Worker:
         name = BucketName(NAME, "aws")
         try:
             return await buckets.get(self.store, name)
-        except Exception:
+        except BucketNotFound:
             return await buckets.create(self.store, name, owner="me", props=props)
 
     async def find(self, key: str, how: How = READ) -> objects.Found:

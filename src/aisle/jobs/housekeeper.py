@@ -15,6 +15,8 @@ from typing import Final
 
 from aisle.core.errors import RowChanged, StoreError
 from aisle.jobs import rows
+from aisle.jobs.expiring import Expiring
+from aisle.jobs.inventorying import Inventorying
 from aisle.jobs.leases import Duty
 from aisle.jobs.space import Evicting
 from aisle.namespace import housekeeping
@@ -35,12 +37,15 @@ _LOOK_SECONDS: Final = 0.5
 async def run(store: Store, duty: Duty) -> None:
     """Keep house for ever."""
     began, whole_due = time.monotonic(), 0.0
-    evicting = Evicting(store)
+    evicting, expiring = Evicting(store), Expiring(store, duty)
+    inventorying = Inventorying(store, duty)
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         now = time.monotonic()
         if duty.held:
             await evicting.turn()
+            await expiring.turn()
+            await inventorying.turn()
         if not duty.held or now - began < await _pause(store):
             continue
         began, whole = now, now >= whole_due
@@ -51,6 +56,7 @@ async def run(store: Store, duty: Duty) -> None:
             while not task.done() and duty.held:
                 await asyncio.wait([task], timeout=_LOOK_SECONDS)
                 await evicting.turn()
+                await expiring.turn()
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):

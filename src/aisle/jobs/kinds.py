@@ -18,10 +18,14 @@ from aisle.jobs.work.copy import copy_objects
 from aisle.jobs.work.delete import delete_objects
 from aisle.jobs.work.evict import evict_bucket, evict_objects
 from aisle.jobs.work.inventory import create_inventory
+from aisle.jobs.work.lifecycle import apply_lifecycle
+from aisle.jobs.work.listing import write_inventory
 from aisle.jobs.work.lru import evict_least_recent
 from aisle.jobs.work.prefetch import download_blob, prefetch_objects
 from aisle.jobs.work.promote import promoting
 from aisle.jobs.work.rename import move_bucket
+from aisle.jobs.work.replicate import replicate_existing
+from aisle.jobs.work.rotate import rotate_keys
 from aisle.jobs.work.summary import summarise
 from aisle.jobs.work.upkeep import clean, nothing, warm
 
@@ -74,7 +78,11 @@ _ROWS: Final = (
     Kind("list", idles=True),
     Kind("get-batch", idles=True),
     Kind("create-inventory", create_inventory),
+    Kind("write-inventory", write_inventory),
     Kind("load-lom-cache", warm, starts=True),
+    Kind("rotate-keys", rotate_keys, starts=True),
+    Kind("lifecycle", apply_lifecycle, starts=True),
+    Kind("replicate-bck", replicate_existing, starts=True),
 )
 KINDS: Final[Mapping[str, Kind]] = {row.name: row for row in _ROWS}
 _DISPLAYED: Final = {shown: name for name, shown in DISPLAYED.items()}

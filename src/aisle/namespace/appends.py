@@ -7,13 +7,15 @@ moved as uploads are. The part's `etag` is the digest of the latest piece.
 A handle is the session's id and how many bytes it has: a piece is taken only where the session
 ends, so that two writers cannot interleave, and one that is sent again because its reply was lost
 is recognised. Flushing adds the pieces to the object as it is at that moment, in one batch, and
-copies nothing but runs of small extents.
+copies nothing but runs of small extents. The pieces are encrypted with the key that the object has
+when the session begins; if it is encrypted otherwise by then, flushing writes all of it anew.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from aisle.core.errors import (
@@ -28,10 +30,9 @@ from aisle.core.errors import (
     UploadNotFound,
     WriteConflict,
 )
-from aisle.namespace import bodies, buckets, objects, uploads
+from aisle.namespace import bodies, buckets, documents, events, layouts, objects, uploads
 from aisle.namespace.bodies import Incoming, Stored
 from aisle.namespace.conditions import WriteConditions
-from aisle.namespace.edits import extents_of
 from aisle.namespace.objects import Description
 from aisle.namespace.records import (
     Completed,
@@ -43,6 +44,8 @@ from aisle.namespace.records import (
     part_key,
     timed_id,
 )
+from aisle.namespace.sealing import wishes
+from aisle.namespace.sealing.frames import DataKey, Opened
 from aisle.namespace.store import RETRIES, BucketRow, Store
 from aisle.namespace.uploads import UploadRow
 from aisle.store.base import ABSENT, Change, Check, Delete, Put
@@ -83,7 +86,13 @@ def parse_handle(text: str) -> Handle:
 
 
 async def begin(store: Store, bucket: BucketRow, key: bytes, description: Description) -> Handle:
-    """Open a session. `description` is for an object that is not there yet."""
+    """Open a session. `description` is for an object that is not there yet. Raises
+    `CustomerKeyNeeded` where only the client has the key of the one that is."""
+    raw = await store.index.get("object", bucket.record.id + key)
+    sealed = decode(Object, raw).sealed if raw is not None else None
+    if sealed is not None:
+        wishes.open_key(store, sealed)  # raises where its key would have to come with each piece
+        description = replace(description, sealed=sealed)
     upload = await uploads.create(store, bucket, key, description, checksum_type="")
     return Handle(upload.id.hex(), 0)
 
@@ -101,7 +110,11 @@ async def append(
     another piece has taken the place of this one, and what `bodies.ingest` does."""
     session = await uploads.find(store, bucket, key, handle.upload)
     stored = await bodies.ingest(
-        store, incoming, owner=bucket.record.id + key, algorithms=sorted({*algorithms, PIECE})
+        store,
+        incoming,
+        owner=bucket.record.id + key,
+        algorithms=sorted({*algorithms, PIECE}),
+        key=wishes.key_for(store, session.record.sealed),
     )
     try:
         part = await _add(store, session, handle, stored)
@@ -110,7 +123,7 @@ async def append(
     except Exception:
         await bodies.discard(store, stored)
         raise
-    if part is not None and _run(part.extents) < len(part.extents):
+    if part is not None and run_of(part.extents) < len(part.extents):
         await _merge(store, bucket, session, part)
     return Handle(handle.upload, handle.size + stored.size)
 
@@ -157,7 +170,7 @@ def _stale(handle: Handle, size: int) -> WriteConflict:
     )
 
 
-def _run(extents: Sequence[Extent]) -> int:
+def run_of(extents: Sequence[Extent]) -> int:
     """Where the run of small extents at the end begins that is to become one; else the end."""
     start = len(extents)
     while start and extents[start - 1].length < SMALL:
@@ -170,11 +183,15 @@ async def _merge(store: Store, bucket: BucketRow, session: UploadRow, part: Part
 
     The piece is safe by now: if this fails, the next one will try.
     """
-    start = _run(part.extents)
+    start = run_of(part.extents)
     row_key = part_key(session.record.id, NUMBER)
     try:
+        secret = wishes.key_for(store, session.record.sealed)
         merged = await bodies.copy_extents(
-            store, part.extents[start:], owner=bucket.record.id + session.key
+            store,
+            _with_key(part.extents[start:], secret),
+            owner=bucket.record.id + session.key,
+            key=secret,
         )
     except StoreError as error:
         _log.warning("the pieces of an append stay as they are: %s", error)
@@ -211,7 +228,7 @@ async def flush(
     session goes on then.
     """
     session = await uploads.find(store, bucket, key, handle.upload)
-    if bucket.record.behind is not None:
+    if bucket.record.behind is not None or bucket.record.versions:
         return await _flush_through(store, bucket, session, handle, claim)
     part_row = part_key(session.record.id, NUMBER)
     row_key = bucket.record.id + key
@@ -222,8 +239,11 @@ async def flush(
         if (part.size if part else 0) != handle.size:
             raise _stale(handle, part.size if part else 0)
         old = decode(Object, raw) if raw is not None else None
+        if old is not None and old.sealed != session.record.sealed:
+            return await _flush_through(store, bucket, session, handle, claim)
+        secret = wishes.key_for(store, session.record.sealed)
         try:
-            grown = await _grown(store, row_key, old, part.extents if part else (), claim)
+            grown = await _grown(store, row_key, old, part.extents if part else (), claim, secret)
         except BlobMissing:
             if await store.index.get("object", row_key) == raw:
                 raise
@@ -232,6 +252,9 @@ async def flush(
         done = Completed(
             bucket.record.id, key, record.mtime, record.etag, b"%d" % handle.size, {}, ""
         )
+        told: list[Change] = []
+        if bucket.record.has & documents.TOLD:
+            told = await events.of(store, bucket, key, record, events.PUT)
         try:
             await store.index.commit(
                 *buckets.guard(bucket),
@@ -243,6 +266,7 @@ async def flush(
                 Delete("part", part_row),
                 Put("done", session.record.id, encode(done)),
                 *grown.changes,
+                *told,
             )
         except RowChanged as lost:
             await grown.discard(store)
@@ -263,8 +287,9 @@ async def flush(
 async def _flush_through(
     store: Store, bucket: BucketRow, session: UploadRow, handle: Handle, claim: Claim | None
 ) -> Object:
-    """The same where a remote bucket has the object: it is sent there anew, with the pieces behind
-    what it has by then, unless it is replaced there meanwhile."""
+    """The same where a remote bucket has the object, or what it was stays as a former version, or
+    the pieces are encrypted with another key: all of it is written anew, with the pieces behind
+    what it has by then, unless it is replaced meanwhile."""
     key, part_row = session.key, part_key(session.record.id, NUMBER)
     for _ in range(RETRIES):
         raw_part = await store.index.get("part", part_row)
@@ -277,10 +302,16 @@ async def _flush_through(
         except ObjectNotFound:
             found, condition = None, WriteConditions(if_none_match="*")
         pieces = part.extents if part else []
-        extents = [*(found.extents if found else ()), *pieces]
-        stored, digest = await _copied(store, bucket, key, extents, claim)
         said = found.record if found else session.record
-        description = Description(said.headers, said.meta, said.storage_class, said.owner)
+        secret = wishes.key_for(store, session.record.sealed)
+        sources = [found.extents if found else [], _with_key(pieces, secret)]
+        sealed, secret = said.sealed, wishes.key_for(store, said.sealed)
+        if said.sealed is None:
+            sealed, secret = await wishes.begin(store, bucket, None)
+        stored, digest = await _copied(store, bucket, key, sources, claim, secret)
+        description = Description(
+            said.headers, said.meta, said.storage_class, said.owner, sealed=sealed
+        )
         done = Completed(
             bucket.record.id, key, store.now(), "", b"%d" % handle.size, {}, ""
         )  # its ETag is the one that the remote gives
@@ -307,17 +338,49 @@ async def _flush_through(
     raise WriteConflict("too many writers are changing this object at once")
 
 
+class _Chain:
+    """Stored bytes from several places, one behind the other, as an `Incoming`."""
+
+    def __init__(self, store: Store, sources: Sequence[Sequence[Extent]]) -> None:
+        sizes = [sum(extent.length for extent in extents) for extents in sources]
+        self.size: int | None = sum(sizes)
+        self._stretches = [
+            bodies.Stretch(store, extents, 0, size)
+            for extents, size in zip(sources, sizes, strict=True)
+        ]
+
+    async def read(self) -> bytes:
+        while self._stretches:
+            if piece := await self._stretches[0].read():
+                return piece
+            self._stretches.pop(0)
+        return b""
+
+    def verify(self, digests: Mapping[str, bytes], size: int) -> None:
+        if size != self.size:
+            raise BlobMissing("pieces of an append", "truncated")
+
+
+def _with_key(extents: list[Extent], secret: DataKey | None) -> list[Extent]:
+    return extents if secret is None else Opened(extents, secret)
+
+
 async def _copied(
-    store: Store, bucket: BucketRow, key: bytes, extents: Sequence[Extent], claim: Claim | None
+    store: Store,
+    bucket: BucketRow,
+    key: bytes,
+    sources: Sequence[Sequence[Extent]],
+    claim: Claim | None,
+    secret: DataKey | None,
 ) -> tuple[Stored, tuple[str, str]]:
     """All of it as one body, and the digest to keep with it. Raises `DigestMismatch`."""
-    size = sum(extent.length for extent in extents)
     algorithms = {"MD5", *((claim.algorithm,) if claim is not None else ())}
     stored = await bodies.ingest(
         store,
-        bodies.Stretch(store, extents, 0, size),
+        _Chain(store, sources),
         owner=bucket.record.id + key,
         algorithms=sorted(algorithms),
+        key=secret,
     )
     if claim is None:
         return stored, ("none", "")
@@ -333,6 +396,8 @@ def _builder(
 ) -> Callable[[Object | None, int], Object]:
     def build(old: Object | None, mtime: int) -> Object:
         etag = stored.digests["MD5"].hex()
+        if description.sealed is not None and description.sealed.opaque:
+            etag = wishes.opaque_etag()
         return objects.new_object(
             stored, description, etag=etag, digest=digest, old=old, mtime=mtime
         )
@@ -361,21 +426,23 @@ async def _grown(
     old: Object | None,
     pieces: Sequence[Extent],
     claim: Claim | None,
+    secret: DataKey | None,
 ) -> _Grown:
     """The bytes of `old` and then the pieces. Raises `BlobMissing` where the former have gone, and
     `DigestMismatch`."""
-    before = await extents_of(store, old) if old is not None else ()
+    before = await layouts.extents_of(store, old) if old is not None else ()
     if before is None:
         raise BlobMissing("extents of the object")
     extents = [*before, *pieces]
     size = sum(extent.length for extent in extents)
-    digest = await _digest(store, extents, size, claim)
-    start, merged, given_up = _run(extents), None, list[Change]()
+    digest = await _digest(store, _with_key(extents, secret), size, claim)
+    start, merged, given_up = run_of(extents), None, list[Change]()
     if start < len(extents):
-        merged = await bodies.copy_extents(store, extents[start:], owner=owner)
+        run = _with_key(extents[start:], secret)
+        merged = await bodies.copy_extents(store, run, owner=owner, key=secret)
         given_up = [*merged.changes(), *bodies.release(extents[start:], store.now())]
         extents[start:] = merged.extents
-    kept, _, layout, changes = objects.layout_of(extents, [])
+    kept, _, layout, changes = layouts.layout_of(extents, [])
     if old is not None and old.layout:
         changes = [*changes, Delete("layout", old.layout)]
     return _Grown(size, kept, layout, digest, [*changes, *given_up], merged)
@@ -413,6 +480,7 @@ def _record(session: UploadRow, old: Object | None, grown: _Grown, *, now: int) 
         part_count=0,
         seq=old.seq + 1 if old else 1,
         acl=said.acl,
+        sealed=said.sealed,
     )
 
 

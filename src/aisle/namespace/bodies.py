@@ -4,6 +4,10 @@ In: an `Incoming` body is read, hashed and written slice by slice; a small one e
 be committed with its row), a large one in a sealed blob. Nobody can see it yet: whoever called
 commits a row that refers to it, or calls `discard`.
 Out: extents are read one after the other, in slices as large as the worker's budget allows.
+
+With a key a body is sealed on its way in, after it was hashed: digests and sizes are of the plain
+bytes. Extents that come with their key (`sealing.frames.Opened`) are opened on their way out, frame
+by frame; without it sealed ones cannot be read.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from typing import Final, NamedTuple, Protocol
 from aisle.core import checksums
 from aisle.core.errors import BlobMissing, BodyCorrupt
 from aisle.namespace.records import Extent, timed_id
+from aisle.namespace.sealing import frames
+from aisle.namespace.sealing.frames import DataKey, Opener, Sealer
 from aisle.namespace.store import Store
 from aisle.store.base import BlobWriter, Change, Delete, Put
 
@@ -57,7 +63,8 @@ class Incoming(Protocol):
 
 
 class Stored(NamedTuple):
-    """A body that is safe on disk, or held in `inline` until its row is committed."""
+    """A body that is safe on disk, or held in `inline` until its row is committed, sealed if it
+    is to be."""
 
     size: int
     digests: dict[str, bytes]
@@ -72,9 +79,15 @@ class Stored(NamedTuple):
 
 
 async def ingest(
-    store: Store, incoming: Incoming, *, owner: bytes, algorithms: Iterable[str]
+    store: Store,
+    incoming: Incoming,
+    *,
+    owner: bytes,
+    algorithms: Iterable[str],
+    key: DataKey | None = None,
 ) -> Stored:
-    """Read a whole body, hashing it by each of `algorithms` (names of `core.checksums`).
+    """Read a whole body, hashing it by each of `algorithms` (names of `core.checksums`), and
+    sealing it with `key`.
 
     Raises what `incoming` raises and the engine's errors; then nothing is left behind.
     """
@@ -86,19 +99,25 @@ async def ingest(
         pieces.append(piece)
         size += len(piece)
         if size > INLINE_LIMIT:
-            return await _ingest_large(store, incoming, pieces, size, owner, tuple(algorithms))
+            return await _ingest_large(store, incoming, pieces, size, owner, tuple(algorithms), key)
     data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    return finish_small(data, incoming, algorithms)
+    return finish_small(data, incoming, algorithms, key)
 
 
-def finish_small(data: bytes, incoming: Incoming | None, algorithms: Iterable[str]) -> Stored:
+def finish_small(
+    data: bytes,
+    incoming: Incoming | None,
+    algorithms: Iterable[str],
+    key: DataKey | None = None,
+) -> Stored:
     """Hash and verify a body that is wholly in memory and small enough to be a row."""
     digests = {name: checksums.ALGORITHMS[name].compute(data) for name in algorithms}
     if incoming is not None:
         incoming.verify(digests, len(data))
     if not data:
         return Stored(0, digests, [], None)
-    return Stored(len(data), digests, [Extent(timed_id(), 0, len(data), True)], data)
+    salt, kept = (b"", data) if key is None else frames.seal(key, data)
+    return Stored(len(data), digests, [Extent(timed_id(), 0, len(data), True, seal=salt)], kept)
 
 
 async def _ingest_large(
@@ -108,8 +127,10 @@ async def _ingest_large(
     size: int,
     owner: bytes,
     algorithms: tuple[str, ...],
+    key: DataKey | None,
 ) -> Stored:
     hashers = {name: checksums.ALGORITHMS[name].new() for name in algorithms}
+    sealer = Sealer(key) if key is not None else None
     writer = await store.blobs.create(owner, size_hint=incoming.size or 0)
     running: asyncio.Task[None] | None = None
     with store.incoming as budget:
@@ -122,33 +143,51 @@ async def _ingest_large(
                 if held >= budget.slice():
                     if running is not None:
                         await running
-                    running = asyncio.create_task(_absorb(writer, hashers, b"".join(pieces)))
+                    taking = _absorb(writer, hashers, b"".join(pieces), sealer)
+                    running = asyncio.create_task(taking)
                     pieces, held = [], 0
             if running is not None:
                 await running
                 running = None
-            await _absorb(writer, hashers, b"".join(pieces))
+            await _absorb(writer, hashers, b"".join(pieces), sealer)
             digests = {name: hasher.digest() for name, hasher in hashers.items()}
             incoming.verify(digests, size)
+            if sealer is not None:
+                await writer.write(sealer.finish())
             blob = await writer.seal()
         except BaseException:
             await _give_up(writer, running)
             raise
-    return Stored(size, digests, [Extent(blob, 0, size)], None)
+    salt = sealer.salt if sealer is not None else b""
+    return Stored(size, digests, [Extent(blob, 0, size, seal=salt)], None)
 
 
-async def _absorb(writer: BlobWriter, hashers: Mapping[str, checksums.Hasher], data: bytes) -> None:
-    """Hash in a thread beside the write, which the engine does in one of its own."""
+async def _absorb(
+    writer: BlobWriter,
+    hashers: Mapping[str, checksums.Hasher],
+    data: bytes,
+    sealer: Sealer | None,
+) -> None:
+    """Hash in a thread beside the write, which the engine does in one of its own; seal in another
+    before it."""
     if not data:
         return
     if not hashers:
-        await writer.write(data)
+        await _write(writer, data, sealer)
         return
     hashing = asyncio.get_running_loop().run_in_executor(_HASHING, _hash, hashers, data)
     try:
-        await writer.write(data)
+        await _write(writer, data, sealer)
     finally:
         await hashing
+
+
+async def _write(writer: BlobWriter, data: bytes, sealer: Sealer | None) -> None:
+    if sealer is not None:
+        loop = asyncio.get_running_loop()
+        data = await loop.run_in_executor(_HASHING, sealer.update, data)
+    if data:
+        await writer.write(data)
 
 
 def _hash(hashers: Mapping[str, checksums.Hasher], data: bytes) -> None:
@@ -164,17 +203,27 @@ async def _give_up(writer: BlobWriter, running: asyncio.Task[None] | None) -> No
 
 
 async def copy_extents(
-    store: Store, extents: Sequence[Extent], *, owner: bytes, small: bytes | None = None
+    store: Store,
+    extents: Sequence[Extent],
+    *,
+    owner: bytes,
+    small: bytes | None = None,
+    key: DataKey | None = None,
 ) -> Stored:
     """Copy bytes inside the store, without hashing them: to a row if small, else to a blob.
-    `small` are the bytes themselves, if they have been read."""
+    `small` are the bytes themselves, if they have been read. What is sealed, or is to be sealed
+    with `key`, passes through memory: no two runs have the same frames."""
     if store.room.full:
         await store.room.admit()
     size = sum(extent.length for extent in extents)
     if size <= INLINE_LIMIT:
         if small is None:
             small = b"".join([piece async for piece in read_extents(store, extents, 0, size)])
-        return finish_small(small, None, ())
+        return finish_small(small, None, (), key)
+    if key is not None or any(extent.seal for extent in extents):
+        # What is decrypted is never what is stored: it is sealed again, or its bytes are checked.
+        stretch = Stretch(store, extents, 0, size)
+        return await _ingest_large(store, stretch, [], 0, owner, (), key)
     writer = await store.blobs.create(owner, size_hint=size)
     try:
         with store.reading():
@@ -226,12 +275,33 @@ async def read_extents(
 ) -> AsyncIterator[bytes]:
     """Yield `length` bytes from `start` of what `extents` make up, in order.
 
-    Raises `BlobMissing` when bytes are not there; what was yielded before is right.
+    Raises `BlobMissing` when bytes are not there (`SealBroken` when they are not what was sealed)
+    and `CustomerKeyNeeded` without a key to sealed ones; what was yielded before is right.
     """
+    key = frames.key_of(extents)
     with store.reading(), store.outgoing as budget:
         for extent, offset, size in overlaps(extents, start, length):
             if extent.inline:
-                yield (await _inline(store, extent))[offset : offset + size]
+                data = await _inline(store, extent)
+                if extent.seal:
+                    data = frames.open_whole(key, extent, data)
+                yield data[offset : offset + size]
+                continue
+            if extent.seal:
+                opener = Opener(key, extent, offset, size)
+                body = await store.blobs.open(extent.blob, *opener.range)
+                try:
+                    left = opener.range.length
+                    while left > 0:
+                        piece = await body.read(min(left, opener.slice(budget.slice())))
+                        if not piece:
+                            raise BlobMissing(extent.blob.hex(), "truncated")
+                        left -= len(piece)
+                        # On the loop: a slice takes less than a thread takes to begin it.
+                        if plain := opener.open(piece, ended=not left):
+                            yield plain
+                finally:
+                    body.close()
                 continue
             if extent.cold:
                 assert store.window is not None  # it has named the extent

@@ -19,7 +19,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -30,6 +30,7 @@ from aisle.core.errors import (
     BucketNotFound,
     InvalidRequest,
     RowChanged,
+    VersionsKept,
     WriteConflict,
 )
 from aisle.core.names import BucketName
@@ -41,6 +42,9 @@ from aisle.store.base import ABSENT, Change, Check, Delete, Put, Row
 # More documents than a bucket can have: see `documents`.
 _DOCUMENTS: Final = 10_000
 _POLICY: Final = b"policy"
+_VERSIONING: Final = "versioning.enabled"
+# Of the bits of `documents`, those of what needs versions.
+_KEEPS_VERSIONS: Final = ((1, "an object lock"), (16, "a replication"))
 SHARED: Final = 1.0
 _KEPT: Final = 10_000  # rows in memory
 
@@ -54,8 +58,10 @@ async def create(
     props: Mapping[str, Any] | None = None,
     documents: Mapping[bytes, bytes] | None = None,
     across: bool = False,
+    has: int = 0,
 ) -> BucketRow:
-    """Make a bucket, with its `documents` by kind. Raises `BucketExists` if its name is taken, with
+    """Make a bucket, with its `documents` by kind (and `has` what `documents.bits` says of them).
+    Raises `BucketExists` if its name is taken, with
     `across` by a bucket of another provider too."""
     name = await attached.settled(store, name)
     taken = await _holder(store, name, across=across)
@@ -70,7 +76,9 @@ async def create(
         owner=owner,
         location=location,
         props=dict(props or {}),
+        has=has,
     )
+    record = _with_status(record, record.props)
     key = bucket_key(*name)
     raw = encode(record)
     try:
@@ -227,6 +235,13 @@ async def find(store: Store, name: str, *, recent: bool = False) -> BucketRow:
     return _found(store, key, epoch, rows[0])
 
 
+def remembered(store: Store, name: str) -> BucketRow | None:
+    """The bucket that S3 clients have called `name` a while ago, as it was then: enough to note
+    what was asked of it."""
+    cached = store.bucket_cache.get(_shared_key(name))
+    return cached[1] if cached is not None else None
+
+
 def _shared_key(name: str) -> bytes:
     """Where `bucket_cache` has what S3 clients call so: no row's key begins with NUL."""
     return b"\0" + name.encode("utf-8", "surrogateescape")
@@ -292,6 +307,7 @@ async def change_props(store: Store, name: BucketName, props: Mapping[str, Any])
         record = msgspec.structs.replace(
             row.record, props={key: value for key, value in merged.items() if value is not None}
         )
+        record = _with_status(record, props)
         raw = encode(record)
         try:
             await store.index.commit(row.check, Put("bucket", row.key, raw))
@@ -299,6 +315,45 @@ async def change_props(store: Store, name: BucketName, props: Mapping[str, Any])
             continue
         return BucketRow(row.key, raw, record)
     raise WriteConflict(f'bucket "{name.name}" is being changed by too many writers')
+
+
+async def set_versioning(store: Store, row: BucketRow, *, suspended: bool) -> BucketRow:
+    """Set S3's versioning status, and the property that is the same switch. Raises
+    `BucketNotFound`, and `VersionsKept` where versions may be locked."""
+    for _ in range(RETRIES):
+        if suspended:
+            _refuse_to_suspend(row.record)
+        status: Literal["Enabled", "Suspended"] = "Suspended" if suspended else "Enabled"
+        props = {**row.record.props, _VERSIONING: not suspended}
+        record = msgspec.structs.replace(row.record, versions=status, props=props, mark=b"")
+        after = BucketRow(row.key, encode(record), record)
+        try:
+            await store.index.commit(row.check, Put("bucket", row.key, after.raw))
+        except RowChanged:
+            row = await refresh(store, row)
+            continue
+        return after
+    raise WriteConflict(f'bucket "{row.record.name}" is being changed by too many writers')
+
+
+def _with_status(record: Bucket, changed: Mapping[str, Any]) -> Bucket:
+    """The record with the versioning status that its property asks for: once a bucket has had
+    versions it can only suspend them. Those of a window are the remote's. Raises `VersionsKept` if
+    versions cannot be given up, because they may be locked."""
+    if _VERSIONING not in changed or record.behind is not None:
+        return record
+    if record.props.get(_VERSIONING):
+        return msgspec.structs.replace(record, versions="Enabled")
+    if not record.versions:
+        return record
+    _refuse_to_suspend(record)
+    return msgspec.structs.replace(record, versions="Suspended")
+
+
+def _refuse_to_suspend(record: Bucket) -> None:
+    for bit, what in _KEEPS_VERSIONS:
+        if record.has & bit:
+            raise VersionsKept(record.name, what)
 
 
 async def delete(store: Store, name: BucketName) -> None:
@@ -310,6 +365,7 @@ async def delete(store: Store, name: BucketName) -> None:
             await store.index.commit(
                 Check("bucket", row.key, marked),
                 Delete("bucket", row.key),
+                Delete("hidden", row.record.id),
                 *(Delete("document", key) for key, _ in documents),
             )
             return
@@ -320,14 +376,22 @@ async def reborn(
     store: Store, name: BucketName, props: Mapping[str, Any], *, location: str, identity: bytes
 ) -> BucketRow:
     """Give the empty bucket of this id other props and another identity, documents and all else
-    staying as they are. Raises `BucketNotFound` or `BucketNotEmpty`."""
+    staying as they are. Raises `BucketNotFound`, `BucketNotEmpty`, and `VersionsKept` where
+    versions may be locked."""
     for _ in range(RETRIES):
         row = await get(store, name)
         if row.record.id != identity:
             raise BucketNotFound(name.name, name.namespace, name.provider)
+        _refuse_to_suspend(row.record)
         record = msgspec.structs.replace(
-            row.record, id=os.urandom(8), props=dict(props), location=location, mark=b""
+            row.record,
+            id=os.urandom(8),
+            props=dict(props),
+            location=location,
+            mark=b"",
+            versions="",
         )
+        record = _with_status(record, props)
         raw = encode(record)
         with suppress(RowChanged):
             marked, documents = await _emptied(store, row)
@@ -360,7 +424,10 @@ async def _emptied(store: Store, row: BucketRow) -> tuple[bytes, list[Row]]:
 
 
 async def _has_contents(store: Store, bucket: Bucket) -> bool:
-    return bool(await store.index.scan("object", prefix=bucket.id, limit=1))
+    for table in ("object", "version") if bucket.versions else ("object",):
+        if await store.index.scan(table, prefix=bucket.id, limit=1):
+            return True
+    return False
 
 
 def guard(row: BucketRow) -> list[Change]:

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aisle.core.errors import BucketNotEmpty, RowChanged, WriteConflict
+from aisle.core.errors import BucketNotEmpty, ObjectNotFound, RowChanged, WriteConflict
 from aisle.core.names import BucketName
-from aisle.namespace import buckets, objects, uploads
+from aisle.namespace import buckets, layouts, locks, objects, uploads
+from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
+from aisle.namespace.documents import BITS, LOCK
 from aisle.namespace.records import Object, decode
 from aisle.namespace.store import RETRIES, BucketRow, Store
 from aisle.store.base import Change, Check, Delete, Row
@@ -41,11 +43,32 @@ async def destroy(store: Store, name: BucketName) -> int:
 
 
 async def empty(store: Store, bucket: BucketRow) -> int:
-    """Delete the objects of a bucket; returns how many there were. Raises `BucketNotFound`."""
+    """Delete the objects of a bucket, with all their versions; returns how many objects there were.
+
+    Raises `BucketNotFound`, and `ObjectLocked` with nothing deleted where a version is locked.
+    """
+    if bucket.record.has & BITS[LOCK]:
+        await _refuse_locked(store, bucket)
+    if bucket.record.versions:  # from the oldest on, so that a former version never comes up
+        await _empty(store, bucket, "version", reverse=True)
+    count = await _empty(store, bucket, "object")
+    if bucket.record.versions:
+        await _empty(store, bucket, "null")
+        await _empty(store, bucket, "hidden")
+    return count
+
+
+async def _empty(store: Store, bucket: BucketRow, table: str, *, reverse: bool = False) -> int:
     count = lost = 0
-    while rows := await store.index.scan("object", prefix=bucket.record.id, limit=BATCH):
+    prefix = bucket.record.id
+    while rows := await store.index.scan(table, prefix=prefix, limit=BATCH, reverse=reverse):
+        changes = (
+            [Delete(table, key) for key, _ in rows]
+            if table in ("null", "hidden")
+            else await _removal(store, rows, table)
+        )
         try:
-            await store.index.commit(bucket.check, *await _removal(store, rows))
+            await store.index.commit(bucket.check, *changes)
         except RowChanged as changed:
             if changed.table == "bucket":
                 bucket = await buckets.refresh(store, bucket)
@@ -58,18 +81,47 @@ async def empty(store: Store, bucket: BucketRow) -> int:
     return count
 
 
-async def remove(store: Store, rows: Sequence[Row]) -> list[Row]:
-    """Delete the objects of these rows, in one commit, and what has replaced them meanwhile too.
+async def _refuse_locked(store: Store, bucket: BucketRow) -> None:
+    """Raise `ObjectLocked` if a version of the bucket must stay."""
+    now = store.now()
+    for table in ("object", "version"):
+        after = b""
+        while rows := await store.index.scan(
+            table, prefix=bucket.record.id, after=after, limit=BATCH
+        ):
+            after = rows[-1][0]
+            for _, raw in rows:
+                locks.check_removal(decode(Object, raw), now)
 
-    Returns the rows that were removed: one that is gone by now is not among them.
+
+async def delete_present(store: Store, bucket: BucketRow, key: bytes, *, owner: str) -> bool:
+    """Delete an object as `objects.delete` does, if there is one: where nothing is current no
+    delete marker comes, so that this may be done twice. Raises what that raises."""
+    present = WriteConditions(if_match="*") if bucket.record.versions else UNCONDITIONAL
+    try:
+        return (await objects.delete(store, bucket, key, conditions=present, owner=owner)).found
+    except ObjectNotFound:
+        return False
+
+
+async def remove(store: Store, bucket: BucketRow, rows: Sequence[Row]) -> list[Row]:
+    """Delete the objects of these rows of an unversioned bucket, in one commit, and what has
+    replaced them meanwhile too.
+
+    Returns the rows that were removed: one that is gone by now is not among them. Raises
+    `WriteConflict` if the bucket is versioned by now, `BucketNotFound`.
     """
     present = list(rows)
     for _ in range(RETRIES):
         if not present:
             return []
         try:
-            await store.index.commit(*await _removal(store, present))
-        except RowChanged:
+            await store.index.commit(bucket.check, *await _removal(store, present, "object"))
+        except RowChanged as lost:
+            if lost.table == "bucket":
+                bucket = await buckets.refresh(store, bucket)
+                if bucket.record.versions:
+                    break
             keys = [key for key, _ in present]
             found = await store.index.get_many("object", keys)
             present = [(key, raw) for key, raw in zip(keys, found, strict=True) if raw is not None]
@@ -78,10 +130,12 @@ async def remove(store: Store, rows: Sequence[Row]) -> list[Row]:
     raise WriteConflict("too many writers are changing these objects")
 
 
-async def _removal(store: Store, rows: Sequence[Row]) -> list[Change]:
+async def _removal(store: Store, rows: Sequence[Row], table: str) -> list[Change]:
     changes: list[Change] = []
     now = store.now()
     for key, raw in rows:
-        changes += [Check("object", key, raw), Delete("object", key)]
-        changes += await objects.release(store, decode(Object, raw), now)
+        record = decode(Object, raw)
+        locks.check_removal(record, now)
+        changes += [Check(table, key, raw), Delete(table, key)]
+        changes += await layouts.release(store, record, now)
     return changes

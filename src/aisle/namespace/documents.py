@@ -9,7 +9,7 @@ changes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -20,7 +20,7 @@ from aisle.auth.policy.document import Policy, parse_bucket_policy
 from aisle.core.errors import MalformedPolicy, RowChanged, WriteConflict
 from aisle.core.permissions import ACCESS_ALL
 from aisle.namespace import buckets
-from aisle.namespace.records import Bucket
+from aisle.namespace.records import Bucket, encode
 from aisle.namespace.store import RETRIES, BucketRow, Store
 from aisle.store.base import Change, Delete, Put
 
@@ -31,9 +31,33 @@ ACL: Final = b"acl"  # MessagePack of a list of grants
 BLOCK: Final = b"block"  # MessagePack of the four switches
 OWNERSHIP: Final = b"ownership"  # ObjectOwnership, one word
 SHARED: Final = b"shared"  # there if other accounts may own objects in the bucket
+LOCK: Final = b"object-lock"
+ENCRYPTION: Final = b"encryption"
+LIFECYCLE: Final = b"lifecycle"
+NOTIFICATION: Final = b"notification"
+REPLICATION: Final = b"replication"
+LOGGING: Final = b"logging"
+CORS: Final = b"cors"
+WEBSITE: Final = b"website"
+PAYMENT: Final = b"requestPayment"
+TAGGING: Final = b"tagging"  # MessagePack of a map
+ABAC: Final = b"abac"
+ACCELERATE: Final = b"accelerate"
+# Who reads or writes an object must know of these: `Bucket.has` tells without a look at them.
+BITS: Final[Mapping[bytes, int]] = {
+    kind: 1 << place
+    for place, kind in enumerate(
+        (LOCK, ENCRYPTION, LIFECYCLE, NOTIFICATION, REPLICATION, LOGGING, CORS, WEBSITE, PAYMENT,
+         ABAC)
+    )
+}  # fmt: skip
+# Of these, the writes that are told of to others.
+TOLD: Final = BITS[NOTIFICATION] | BITS[REPLICATION]
 
-_LIMIT: Final = 1000
+# More than all kinds have, of which some may be there a thousand times, each with an id.
+_LIMIT: Final = 10_000
 _CACHED: Final = 10_000
+_tags: Final = msgspec.msgpack.Decoder(dict[str, str])
 _grants: Final = msgspec.msgpack.Decoder(list[Grant])
 _switches: Final = msgspec.msgpack.Decoder(PublicAccessBlock)
 
@@ -96,25 +120,60 @@ def _policy(raw: bytes, bucket: str) -> Policy:
 
 
 async def change(
-    store: Store, row: BucketRow, documents: Mapping[bytes, bytes | None]
+    store: Store,
+    row: BucketRow,
+    documents: Mapping[bytes, bytes | None],
+    *,
+    allow: Callable[[Bucket], None] | None = None,
+    along: Sequence[Change] = (),
 ) -> BucketRow:
-    """Set documents of a bucket, or with `None` remove them, in one commit. The bucket's row may
-    change meanwhile, but not which bucket it is. Raises `BucketNotFound`."""
+    """Set documents of a bucket, or with `None` remove them, in one commit with what goes `along`.
+    The bucket's row may change meanwhile, but not which bucket it is. Raises `BucketNotFound`, and
+    what `allow` does, which is asked about the very row that the commit stands on."""
     for _ in range(RETRIES):
+        if allow is not None:
+            allow(row.record)
         changes: list[Change] = [
             Delete("document", row.record.id + kind)
             if value is None
             else Put("document", row.record.id + kind, value)
             for kind, value in documents.items()
         ]
+        changes += along
+        has = bits(documents, row.record.has)
+        after = row
+        if has != row.record.has:
+            record = msgspec.structs.replace(row.record, has=has, mark=b"")
+            after = BucketRow(row.key, encode(record), record)
+            changes += [row.check, Put("bucket", row.key, after.raw)]
+        else:
+            changes += buckets.guard(row)
         try:
-            await store.index.commit(*buckets.guard(row), *changes)
+            await store.index.commit(*changes)
         except RowChanged:
             row = await buckets.refresh(store, row)
             continue
         store.documents.pop(row.record.id, None)
-        return row
+        return after
     raise WriteConflict(f'bucket "{row.record.name}" is being changed by too many writers')
+
+
+def bits(documents: Mapping[bytes, bytes | None], before: int = 0) -> int:
+    """`Bucket.has` once these documents are set, or with `None` removed."""
+    for kind, value in documents.items():
+        bit = BITS.get(kind, 0)
+        before = before & ~bit if value is None else before | bit
+    return before
+
+
+async def tags_of(store: Store, row: BucketRow) -> dict[str, str]:
+    """The tags of a bucket."""
+    raw = (await of(store, row)).raw.get(TAGGING)
+    return {} if raw is None else _tags.decode(raw)
+
+
+def encode_tags(tags: Mapping[str, str]) -> bytes:
+    return msgspec.msgpack.encode(dict(tags))
 
 
 def encode_acl(grants: list[Grant]) -> bytes:

@@ -8,24 +8,33 @@ blob to its present name, for the sweep.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 import msgspec
 
 from aisle.auth.acl import Grant
 from aisle.core.errors import (
     BlobMissing,
+    DeleteMarkerNamed,
     InvalidArgument,
     InvalidRequest,
     NotSupported,
     ObjectNotFound,
     RowChanged,
+    TokenReused,
     WriteConflict,
 )
-from aisle.namespace import buckets, objects
-from aisle.namespace.records import Extent, Layout, Object, decode, encode
+from aisle.namespace import buckets, copies, documents, events, layouts, locks, objects
+from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
+from aisle.namespace.objects import Description
+from aisle.namespace.records import Completed, Object, decode, encode
+from aisle.namespace.sealing import wishes
 from aisle.namespace.store import RETRIES, BucketRow, Store
+from aisle.namespace.versions import lookup
+from aisle.namespace.versions.lookup import Place
 from aisle.store.base import ABSENT, Change, Check, Delete, Put
 
 # What HTTP clients and S3 still read back: each pair is a header, and S3 allows 2 KiB of them.
@@ -33,11 +42,39 @@ MAX_CUSTOM: Final = 64
 MAX_CUSTOM_BYTES: Final = 2048
 
 
-async def rename(store: Store, bucket: BucketRow, key: bytes, to: bytes) -> Object:
+class Token(NamedTuple):
+    """A client's name for a rename, and a digest of what it asks: what was done under a name is
+    not done again."""
+
+    name: bytes
+    request: bytes
+
+    def key(self, bucket: bytes) -> bytes:
+        """Where it is remembered: among the completed uploads, whose ids are as long."""
+        return hashlib.sha256(bucket + self.name).digest()[:16]
+
+
+Judge = Callable[[Object, Object | None], None]
+
+
+def _any(found: Object, replaced: Object | None) -> None:
+    """Whatever is renamed, and whatever it replaces, may be."""
+
+
+async def rename(
+    store: Store,
+    bucket: BucketRow,
+    key: bytes,
+    to: bytes,
+    *,
+    check: Judge = _any,
+    token: Token | None = None,
+) -> Object:
     """Move an object to another name in its bucket, in place of what is there.
 
-    Raises `ObjectNotFound`, `InvalidRequest` for its own name, and `NotSupported` for objects of
-    remote buckets.
+    `check` raises unless it may replace that. Raises `ObjectNotFound`, `InvalidRequest` for its own
+    name, `NotSupported` for objects of remote buckets, and `TokenReused` where something else was
+    renamed under the token.
     """
     if key == to:
         raise InvalidRequest("an object cannot be renamed to its own name")
@@ -45,12 +82,17 @@ async def rename(store: Store, bucket: BucketRow, key: bytes, to: bytes) -> Obje
         raise NotSupported(f"objects of {bucket.record.behind} cannot be renamed: copy and delete")
     source, target = bucket.record.id + key, bucket.record.id + to
     for _ in range(RETRIES):
+        if token is not None and await _is_done(store, bucket, token):
+            return await objects.head(store, bucket, to)
+        if bucket.record.versions:
+            return await _move_versioned(store, bucket, key, to, check, token)
         raw, other = await store.index.get_many("object", [source, target])
         if raw is None:
             raise ObjectNotFound(bucket.record.name, key.decode())
         record = decode(Object, raw)
         old = decode(Object, other) if other is not None else None
-        extents = await extents_of(store, record)
+        check(record, old)
+        extents = await layouts.extents_of(store, record)
         if extents is None:
             if await store.index.get("object", source) == raw:
                 raise BlobMissing(record.layout.hex())
@@ -63,9 +105,14 @@ async def rename(store: Store, bucket: BucketRow, key: bytes, to: bytes) -> Obje
             Check("object", target, other if other is not None else ABSENT),
             Put("object", target, encode(record)),
             *(Put("moved", extent.blob, target) for extent in extents if not extent.inline),
+            *_remembered(bucket, to, token, record),
         ]
         if old is not None:
-            changes += await objects.release(store, old, store.now())
+            locks.check_removal(old, store.now())
+            changes += await layouts.release(store, old, store.now())
+        if bucket.record.has & documents.TOLD:
+            changes += await events.of(store, bucket, key, record, events.DELETE)
+            changes += await events.of(store, bucket, to, record, events.COPY)
         try:
             await store.index.commit(*changes)
         except RowChanged as lost:
@@ -76,12 +123,60 @@ async def rename(store: Store, bucket: BucketRow, key: bytes, to: bytes) -> Obje
     raise WriteConflict("too many writers are changing these objects at once")
 
 
-async def extents_of(store: Store, record: Object) -> Sequence[Extent] | None:
-    """The extents of an object; `None` if it was replaced since `record` was read."""
-    if not record.layout:
-        return record.extents
-    row = await store.index.get("layout", record.layout)
-    return decode(Layout, row).extents if row is not None else None
+async def _is_done(store: Store, bucket: BucketRow, token: Token) -> bool:
+    """Whether the rename was done before. Raises `TokenReused` if another one was."""
+    row = await store.index.get("done", token.key(bucket.record.id))
+    if row is None:
+        return False
+    done = decode(Completed, row)
+    if done.bucket != bucket.record.id or done.request != token.request:
+        raise TokenReused
+    return True
+
+
+def _remembered(bucket: BucketRow, to: bytes, token: Token | None, record: Object) -> list[Change]:
+    """What to commit with a rename, so that it is not done twice."""
+    if token is None:
+        return []
+    identity, place = bucket.record.id, token.key(bucket.record.id)
+    done = Completed(identity, to, record.mtime, record.etag, token.request, {}, "")
+    return [Check("done", place, ABSENT), Put("done", place, encode(done))]
+
+
+async def _move_versioned(
+    store: Store, bucket: BucketRow, key: bytes, to: bytes, check: Judge, token: Token | None
+) -> Object:
+    """The same where former versions stay: a copy, and a delete marker in front of the source."""
+    found, small = await objects.find_small(store, bucket, key)
+    old = found.record
+    raw = await store.index.get("object", bucket.record.id + to)
+    replaced = decode(Object, raw) if raw is not None else None
+    check(old, replaced)
+    unchanged = (
+        WriteConditions(if_match=replaced.etag)
+        if replaced is not None
+        else WriteConditions(if_none_match="*")
+    )
+    description = Description(
+        headers=old.headers,
+        meta=old.meta,
+        storage_class=old.storage_class,
+        owner=old.owner,
+        checksum_algorithm=next(iter(old.checksums), ""),
+        acl=old.acl,
+        tags=old.tags,
+        wish=wishes.wish_of(old.sealed),
+    )
+    conditions = UNCONDITIONAL if check is _any else unchanged
+    record = await copies.copy(
+        store, found, bucket, to, description, small=small, conditions=conditions
+    )
+    same = WriteConditions(if_match=old.etag)
+    await objects.delete(store, bucket, key, conditions=same, owner=old.owner)
+    if token is not None:
+        with suppress(RowChanged):
+            await store.index.commit(*_remembered(bucket, to, token, record))
+    return record
 
 
 async def set_custom(
@@ -100,12 +195,13 @@ async def set_custom(
     """
 
     def with_meta(old: Object) -> Object:
+        locks.check_removal(old, store.now())
         meta = {**({} if replace else old.meta), **values}
         check_custom(meta)
         return msgspec.structs.replace(old, meta=meta)
 
     try:
-        return await _change(store, bucket, key, with_meta)
+        return await change(store, bucket, key, with_meta)
     except ObjectNotFound:
         if bucket.record.behind is None:
             raise
@@ -116,30 +212,69 @@ async def set_custom(
 
 
 async def set_acl(
-    store: Store, bucket: BucketRow, key: bytes, acl: Callable[[Object], list[Grant] | None]
+    store: Store,
+    bucket: BucketRow,
+    key: bytes,
+    acl: Callable[[Object], list[Grant] | None],
+    *,
+    version: str = "",
 ) -> Object:
-    """Give an object another ACL: what `acl` says of the record it replaces, which is what it
-    raises on too. Bytes, version and date stay. Raises `ObjectNotFound`."""
-    return await _change(store, bucket, key, lambda old: msgspec.structs.replace(old, acl=acl(old)))
+    """Give an object, or one of its versions, another ACL: what `acl` says of the record it
+    replaces, which is what it raises on too. Bytes, version and date stay. Raises what `change`
+    does."""
+
+    def with_acl(old: Object) -> Object:
+        given = acl(old)
+        # Nobody is told of what stays as it was.
+        return old if given == old.acl else msgspec.structs.replace(old, acl=given)
+
+    return await change(store, bucket, key, with_acl, version=version, event=events.ACL)
 
 
-async def _change(
-    store: Store, bucket: BucketRow, key: bytes, change: Callable[[Object], Object]
+async def change(
+    store: Store,
+    bucket: BucketRow,
+    key: bytes,
+    to: Callable[[Object], Object],
+    *,
+    version: str = "",
+    event: str = "",
+    before: str = "",
 ) -> Object:
-    row_key = bucket.record.id + key
+    """Replace the record of an object, or of one of its versions, by what `to` makes of it; it is
+    called again when another writer was faster. Raises `ObjectNotFound`, `VersionNotFound`,
+    `DeleteMarkerNamed`, and what `to` raises."""
     for _ in range(RETRIES):
-        raw = await store.index.get("object", row_key)
-        if raw is None:
-            raise ObjectNotFound(bucket.record.name, key.decode())
-        record = change(decode(Object, raw))
+        place = await place_of(store, bucket, key, version)
+        record = to(place.record)
+        changes: list[Change] = [
+            Check(place.table, place.key, place.raw),
+            Put(place.table, place.key, encode(record)),
+        ]
+        if event and record is not place.record and bucket.record.has & documents.TOLD:
+            for one in (before, event) if before else (event,):
+                changes += await events.of(store, bucket, key, record, one)
         try:
-            await store.index.commit(
-                Check("object", row_key, raw), Put("object", row_key, encode(record))
-            )
+            await store.index.commit(*changes)
         except RowChanged:
             continue
         return record
     raise WriteConflict("too many writers are changing this object at once")
+
+
+async def place_of(store: Store, bucket: BucketRow, key: bytes, version: str) -> Place:
+    """Where the record of an object, or of one of its versions, is. Raises what `change` does."""
+    if version:
+        found = await lookup.find(store, bucket, key, version)
+        if found.record.marker:
+            raise DeleteMarkerNamed(found.record.version, found.record.mtime)
+        return found
+    row_key = bucket.record.id + key
+    raw = await store.index.get("object", row_key)
+    if raw is None:
+        await objects.refuse_marker(store, bucket, key)
+        raise ObjectNotFound(bucket.record.name, key.decode())
+    return Place("object", row_key, raw, decode(Object, raw))
 
 
 def check_custom(meta: Mapping[str, str]) -> None:

@@ -37,8 +37,9 @@ from aisle.namespace.records import (
     escape_key,
     unescape_key,
 )
-from aisle.namespace.store import Store
+from aisle.namespace.store import RETRIES, Store
 from aisle.namespace.uploads import UploadRow
+from aisle.namespace.versions.ids import PLACE
 from aisle.namespace.window import atimes
 from aisle.namespace.window.inventory import generations
 from aisle.store.base import Change, Check, Delete, Put
@@ -264,9 +265,29 @@ async def _named_under(store: Store, owner: bytes, blob: bytes) -> bool:
                 return True
     if await _fetched(store, owner, blob):
         return True
-    raw = await store.index.get("object", owner)
-    if raw is None:
-        return False
+    # A version moves between the two tables, which shows in what is on top: then look once more.
+    for _ in range(RETRIES):
+        top = await _top(store, owner)
+        if top[0] is not None and await _may_name(store, top[0], blob):
+            return True
+        after = b""
+        while rows := await store.index.scan("version", prefix=scope, after=after, limit=STEP):
+            after = rows[-1][0]
+            for _, raw in rows:
+                if await _may_name(store, raw, blob):
+                    return True
+        if await _top(store, owner) == top:
+            return False
+    return True
+
+
+async def _top(store: Store, owner: bytes) -> tuple[bytes | None, bytes | None]:
+    """What is on top of an object's versions: see `versions`."""
+    return await store.index.get("object", owner), await store.index.get("hidden", owner)
+
+
+async def _may_name(store: Store, raw: bytes, blob: bytes) -> bool:
+    """Whether the version in a row names a blob, as far as that can be told now."""
     extents = await _extents(store, decode(Object, raw))
     return extents is None or _names(extents, blob)
 
@@ -300,15 +321,17 @@ async def _extents(store: Store, record: Object) -> Sequence[Extent] | None:
 
 async def find_missing(store: Store, report: Report) -> None:
     """Report objects whose bytes are not where their rows say; nothing is changed."""
-    after = b""
-    while rows := await store.index.scan("object", after=after, limit=STEP):
-        after = rows[-1][0]
-        for key, raw in rows:
-            lost = await _first_missing(store, decode(Object, raw))
-            if lost and await store.index.get("object", key) == raw:
-                name = key[8:].decode("utf-8", "replace")
-                report.missing.append(name)
-                _log.error("object %r refers to missing bytes %s", name, lost.hex())
+    for table in ("object", "version"):
+        after = b""
+        while rows := await store.index.scan(table, after=after, limit=STEP):
+            after = rows[-1][0]
+            for key, raw in rows:
+                lost = await _first_missing(store, decode(Object, raw))
+                if lost and await store.index.get(table, key) == raw:
+                    part = key[8:] if table == "object" else unescape_key(key[8:-PLACE])
+                    name = part.decode("utf-8", "replace")
+                    report.missing.append(name)
+                    _log.error("object %r refers to missing bytes %s", name, lost.hex())
 
 
 async def _first_missing(store: Store, record: Object) -> bytes:

@@ -1,4 +1,4 @@
-"""Objects: write, read, copy, delete. Each write has one visible moment, the commit of its row.
+"""Objects: write, read, delete. Each write has one visible moment, the commit of its row.
 
 Order of a write: look at the conditions (so that a hopeless one is refused before its body is
 read), take the body in, then commit `Check(bucket), Check(old row), Put(new row), ...` and look
@@ -11,34 +11,44 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple, cast
 
 from aisle.auth.acl import Grant
 from aisle.backend.base import Backend
 from aisle.core import checksums
 from aisle.core.errors import (
     BlobMissing,
+    DeleteMarkerFound,
+    DeleteMarkerNamed,
     ObjectNotFound,
     RowChanged,
     StoreUnavailable,
     WriteConflict,
 )
-from aisle.namespace import bodies, buckets, ownership
+from aisle.namespace import bodies, buckets, documents, events, layouts, locks, ownership
 from aisle.namespace.bodies import Incoming, Stored
 from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
 from aisle.namespace.records import (
-    PARTS_IN_ROW,
     Extent,
     Layout,
+    Lock,
     Object,
     PartInfo,
+    Sealed,
     decode,
     encode,
     timed_id,
 )
+from aisle.namespace.sealing import wishes
+from aisle.namespace.sealing.frames import key_of, open_whole
+from aisle.namespace.sealing.wishes import Wish
 from aisle.namespace.store import RETRIES, BucketRow, Store
+from aisle.namespace.versions import lookup, stack
 from aisle.namespace.windows import LOOK, READ, How
 from aisle.store.base import ABSENT, Change, Check, Delete, Put
+
+_REPLICATED: Final = documents.BITS[documents.REPLICATION]
+_LOCKS: Final = documents.BITS[documents.LOCK]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,11 @@ class Description:
     inherits: bool = False
     acl: list[Grant] | None = None
     keeps_access: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    lock: Lock | None = None
+    sealed: Sealed | None = None  # filled in from `wish`, or the bucket's default
+    replication: str = ""
+    wish: Wish | None = None
 
 
 class Found(NamedTuple):
@@ -77,8 +92,11 @@ class DigestPlan(NamedTuple):
         wanted = {name for name in (bodies.DIGEST_OF[self.digest_type], *others) if name}
         return wanted | {"MD5"} if self.md5_etag else wanted
 
-    def etag(self, digests: Mapping[str, bytes]) -> str:
-        """The body's MD5, or an ETag that no client takes for one: it has a dash."""
+    def etag(self, digests: Mapping[str, bytes], sealed: Sealed | None = None) -> str:
+        """The body's MD5, or an ETag that no client takes for one: it has a dash. One that looks
+        like an MD5 and tells nothing, where a key is needed to know the body."""
+        if sealed is not None and sealed.opaque:
+            return wishes.opaque_etag()
         return digests["MD5"].hex() if self.md5_etag else f"{timed_id().hex()}-1"
 
     def digest(self, digests: Mapping[str, bytes]) -> tuple[str, str]:
@@ -95,8 +113,11 @@ async def plan_digests(store: Store, bucket: BucketRow) -> DigestPlan:
 
 
 async def head(store: Store, bucket: BucketRow, key: bytes, how: How = LOOK) -> Object:
-    """The record of the current version. Raises `ObjectNotFound`, `BucketNotFound` where the
-    bucket was looked up a moment ago and is gone, and `RemoteError`s where it is a window."""
+    """The record of the current version, or of the one that `how` names. Raises `ObjectNotFound`,
+    `VersionNotFound`, `DeleteMarkerNamed`, `BucketNotFound` where the bucket was looked up a moment
+    ago and is gone, and `RemoteError`s where it is a window."""
+    if how.version and bucket.record.behind is None:
+        return await _version(store, bucket, key, how.version)
     raw = await store.index.get("object", bucket.record.id + key)
     if raw is None and store.index.lag:
         current = await buckets.get(store, bucket.name)
@@ -107,8 +128,24 @@ async def head(store: Store, bucket: BucketRow, key: bytes, how: How = LOOK) -> 
         cached = decode(Object, raw) if raw is not None else None
         return await window.present(store, bucket, key, cached, how)
     if raw is None:
+        await refuse_marker(store, bucket, key)
         raise ObjectNotFound(bucket.record.name, key.decode())
     return decode(Object, raw)
+
+
+async def _version(store: Store, bucket: BucketRow, key: bytes, version: str) -> Object:
+    record = (await lookup.find(store, bucket, key, version)).record
+    if record.marker:
+        raise DeleteMarkerNamed(record.version, record.mtime)
+    return record
+
+
+async def refuse_marker(store: Store, bucket: BucketRow, key: bytes) -> None:
+    """Raise `DeleteMarkerFound` if a key without a current object has versions."""
+    if bucket.record.versions:
+        top = await stack.covering(store, bucket.record.id, key)
+        if top is not None:
+            raise DeleteMarkerFound(bucket.record.name, key.decode(), top.version)
 
 
 async def is_kept(store: Store, bucket: BucketRow, key: bytes) -> bool:
@@ -117,21 +154,30 @@ async def is_kept(store: Store, bucket: BucketRow, key: bytes) -> bool:
 
 
 async def find(store: Store, bucket: BucketRow, key: bytes, how: How = READ) -> Found:
-    """The record with its extents and parts: see `head`."""
+    """The record with its extents and parts: see `head`. Where bytes are about to be read, the
+    extents come with the key that opens them; raises what `wishes.open_key` does."""
     previous: Object | None = None
     for _ in range(RETRIES):
         record = await head(store, bucket, key, how)
         if not record.layout:
-            return Found(record, record.extents, record.parts)
+            return Found(record, _opened(store, record, record.extents, how), record.parts)
         row = await store.index.get("layout", record.layout)
         if row is not None:
             layout = decode(Layout, row)
-            return Found(record, layout.extents, layout.parts)
+            return Found(record, _opened(store, record, layout.extents, how), layout.parts)
         if record == previous:
             raise BlobMissing(record.layout.hex())
         # The object was replaced between the two reads: look again.
         previous = record
     raise WriteConflict("the object is being replaced faster than it can be read")
+
+
+def _opened(store: Store, record: Object, extents: list[Extent], how: How) -> list[Extent]:
+    if record.sealed is None and not how.customer_key:
+        return extents
+    if not how.used and not how.customer_key:
+        return extents  # nobody reads them
+    return wishes.opened(store, record.sealed, extents, how.customer_key)
 
 
 async def find_small(
@@ -144,6 +190,9 @@ async def find_small(
         found = Found(record, record.extents, record.parts)
         if record.layout:
             found = await find(store, bucket, key, how)
+        elif record.sealed is not None or how.customer_key:
+            opened = wishes.opened(store, record.sealed, record.extents, how.customer_key)
+            found = Found(record, opened, record.parts)
         extents = found.extents
         if not extents:
             return found, b""
@@ -151,6 +200,8 @@ async def find_small(
             return found, None
         data = await store.index.get("body", extents[0].blob)
         if data is not None:
+            if extents[0].seal:
+                data = open_whole(key_of(extents), extents[0], data)
             return found, data
         if found.record == previous:
             raise BlobMissing(extents[0].blob.hex())
@@ -168,6 +219,7 @@ async def put(
     conditions: WriteConditions = UNCONDITIONAL,
     algorithms: frozenset[str] = frozenset(),
     via: Backend | None = None,
+    event: str = events.PUT,
 ) -> Object:
     """Store a body under `key`. `algorithms` are digests `incoming.verify` wants to see; for `via`
     see `windows`."""
@@ -176,15 +228,18 @@ async def put(
     description = await settled(store, bucket, description)
     plan = await plan_digests(store, bucket)
     wanted = plan.algorithms(description.checksum_algorithm, *algorithms)
+    sealed, secret = await wishes.begin(store, bucket, description.wish)
     stored = await bodies.ingest(
-        store, incoming, owner=bucket.record.id + key, algorithms=sorted(wanted)
+        store, incoming, owner=bucket.record.id + key, algorithms=sorted(wanted), key=secret
     )
-    etag, digest = plan.etag(stored.digests), plan.digest(stored.digests)
+    etag, digest = plan.etag(stored.digests, sealed), plan.digest(stored.digests)
+    if sealed is not None:
+        description = replace(description, sealed=sealed)
 
     def build(old: Object | None, mtime: int) -> Object:
         return new_object(stored, description, etag=etag, digest=digest, old=old, mtime=mtime)
 
-    return await commit(store, bucket, key, stored, build, conditions, via=via)
+    return await commit(store, bucket, key, stored, build, conditions, via=via, event=event)
 
 
 async def settled(store: Store, bucket: BucketRow, description: Description) -> Description:
@@ -226,6 +281,10 @@ def new_object(
         part_count=0,
         seq=old.seq + 1 if old else 1,
         acl=access.acl,
+        tags=dict(description.tags),
+        lock=description.lock,
+        sealed=description.sealed,
+        replication=description.replication,
     )
 
 
@@ -249,6 +308,7 @@ async def commit(
     conditions: WriteConditions,
     *extra: Change,
     via: Backend | None = None,
+    event: str = events.PUT,
 ) -> Object:
     """Make a new record visible, in one batch with `extra`. Raises `RowChanged` if one of the
     checks in `extra` fails, and what the conditions and the engine raise."""
@@ -266,21 +326,33 @@ async def commit(
             conditions.check(old, bucket=bucket.record.name, key=key.decode())
             now = store.now()
             record = build(old, now)
+            if bucket.record.has & _LOCKS:
+                record = await _retained(store, bucket, record)
             changes = [
                 *buckets.guard(bucket),
                 Check("object", row_key, raw if raw is not None else ABSENT),
-                Put("object", row_key, encode(record)),
                 *(stored.changes() if stored else ()),
                 *extra,
             ]
-            if old is not None:
-                changes += await release(store, old, now)
+            if bucket.record.versions:
+                record, more = await stack.push(
+                    store, bucket.record, key, old, record, now, guess=guess
+                )
+                changes += more
+            elif old is not None:
+                locks.check_removal(old, now)
+                changes += await layouts.release(store, old, now)
+            if store.stamp is not None and bucket.record.has & _REPLICATED:
+                record = await store.stamp(store, bucket, key, record)
+            changes.append(Put("object", row_key, encode(record)))
+            if bucket.record.has & documents.TOLD:
+                changes += await events.of(store, bucket, key, record, event)
             try:
                 await store.index.commit(*changes)
             except RowChanged as lost:
                 if lost.table == "bucket":
                     bucket = await buckets.refresh(store, bucket)
-                elif lost.table != "object":
+                elif lost.table not in ("object", "version", "hidden", "annotated"):
                     raise
                 guess = False
                 continue
@@ -295,13 +367,17 @@ async def commit(
         raise
 
 
-async def release(store: Store, old: Object, now: int) -> list[Change]:
-    """The changes that give up the bytes and rows behind a record."""
-    if not old.layout:
-        return bodies.release(old.extents, now)
-    row = await store.index.get("layout", old.layout)
-    extents = decode(Layout, row).extents if row is not None else []
-    return [*bodies.release(extents, now), Delete("layout", old.layout)]
+async def _retained(store: Store, bucket: BucketRow, record: Object) -> Object:
+    """The record with the default retention of its bucket."""
+    raw = (await documents.of(store, bucket)).raw.get(documents.LOCK)
+    return record if raw is None else locks.with_default(record, locks.decode_rule(raw))
+
+
+class Deleted(NamedTuple):
+    """What a delete did: whether there was a current object, and the marker it has left."""
+
+    found: bool
+    marker: Object | None = None
 
 
 async def delete(
@@ -310,110 +386,54 @@ async def delete(
     key: bytes,
     *,
     conditions: WriteConditions = UNCONDITIONAL,
-) -> bool:
-    """Remove an object; False if there was none (which is not an error without conditions)."""
+    owner: str = "",
+    event: str = events.DELETE,
+    replication: str = "",
+) -> Deleted:
+    """Remove an object, or where the bucket is or was versioned put a delete marker of `owner` in
+    front of it, which may be a replica. That there was none is no error without conditions. Raises
+    `ObjectLocked`."""
     window = store.window_of(bucket.record)
     if window is not None:
-        return await window.delete(store, bucket, key, conditions)
+        return Deleted(await window.delete(store, bucket, key, conditions))
     row_key = bucket.record.id + key
     for _ in range(RETRIES):
         raw = await store.index.get("object", row_key)
-        if raw is None:
-            conditions.check(None, bucket=bucket.record.name, key=key.decode())
-            return False
-        old = decode(Object, raw)
+        old = decode(Object, raw) if raw is not None else None
         conditions.check(old, bucket=bucket.record.name, key=key.decode())
-        changes: list[Change] = [Check("object", row_key, raw), Delete("object", row_key)]
-        changes += await release(store, old, store.now())
+        now, marker = store.now(), None
+        # What happens to the old version is the bucket's to say, as it is at that moment.
+        changes: list[Change] = [bucket.check]
+        changes.append(Check("object", row_key, raw if raw is not None else ABSENT))
+        if bucket.record.versions:
+            changes += buckets.guard(bucket)[1:]
+            pushed = await stack.mark(
+                store, bucket.record, key, old, now, owner=owner, replication=replication
+            )
+            marker = pushed.record
+            changes += pushed.changes
+        elif old is None:
+            return Deleted(False)
+        else:
+            locks.check_removal(old, now)
+            changes.append(Delete("object", row_key))
+            changes += await layouts.release(store, old, now)
+        if bucket.record.has & documents.TOLD:
+            changes += await events.of(
+                store,
+                bucket,
+                key,
+                marker or cast("Object", old),
+                event if marker is None else events.marked(event),
+            )
         try:
             await store.index.commit(*changes)
-        except RowChanged:
+        except RowChanged as lost:
+            if lost.table == "bucket":
+                bucket = await buckets.refresh(store, bucket)
             continue
-        return True
+        return Deleted(old is not None, marker)
     raise WriteConflict("too many writers are changing this object at once")
-
-
-async def copy(
-    store: Store,
-    source: Found,
-    bucket: BucketRow,
-    key: bytes,
-    description: Description,
-    *,
-    small: bytes | None = None,
-    conditions: WriteConditions = UNCONDITIONAL,
-) -> Object:
-    """Store the bytes of `source` under another name, with another description.
-
-    `source` and `small` are what `find_small` gave: the bytes of a source that is one row are
-    gone as soon as it is replaced.
-
-    The copy is an object of one piece, as in S3: its ETag is the MD5 of its bytes. Bytes pass
-    through Python only if a digest is wanted that the source's record does not have.
-    """
-    if not conditions.empty:
-        await check_conditions(store, bucket, key, conditions)
-    description = await settled(store, bucket, description)
-    plan = await plan_digests(store, bucket)
-    known = known_digests(source.record)
-    wanted = plan.algorithms(description.checksum_algorithm)
-    owner = bucket.record.id + key
-    if wanted <= known.keys():
-        stored = await bodies.copy_extents(store, source.extents, owner=owner, small=small)
-        stored = stored._replace(digests={name: known[name] for name in wanted})
-    else:
-        stretch = bodies.Stretch(store, source.extents, 0, source.record.size, small=small)
-        stored = await bodies.ingest(store, stretch, owner=owner, algorithms=sorted(wanted))
-    etag, digest = plan.etag(stored.digests), plan.digest(stored.digests)
-
-    def build(old: Object | None, mtime: int) -> Object:
-        return new_object(stored, description, etag=etag, digest=digest, old=old, mtime=mtime)
-
-    return await commit(store, bucket, key, stored, build, conditions)
-
-
-async def redescribe(
-    store: Store,
-    source: Found,
-    bucket: BucketRow,
-    key: bytes,
-    description: Description,
-    *,
-    conditions: WriteConditions = UNCONDITIONAL,
-) -> Object | None:
-    """Copy an object onto itself: new description, same bytes. `None` if it changed meanwhile.
-
-    Works only where the description asks for no digest that the record lacks.
-    """
-    if bucket.record.behind is not None:
-        return None  # the remote has to hear of it, with the bytes
-    row_key = bucket.record.id + key
-    raw = await store.index.get("object", row_key)
-    if raw is None or decode(Object, raw) != source.record:
-        return None
-    old = source.record
-    conditions.check(old, bucket=bucket.record.name, key=key.decode())
-    description = await settled(store, bucket, description)
-    values = {name: getattr(old, name) for name in Object.__struct_fields__}
-    values.update(
-        mtime=store.now(),
-        headers=dict(description.headers),
-        meta=dict(description.meta),
-        storage_class=description.storage_class,
-        owner=description.owner,
-        acl=description.acl,
-        seq=old.seq + 1,
-    )
-    record = Object(**values)
-    try:
-        await store.index.commit(
-            *buckets.guard(bucket),
-            Check("object", row_key, raw),
-            Put("object", row_key, encode(record)),
-        )
-    except RowChanged:
-        return None
-    return record
 
 
 def known_digests(record: Object) -> dict[str, bytes]:
@@ -426,19 +446,6 @@ def known_digests(record: Object) -> dict[str, bytes]:
         known[bodies.DIGEST_OF[kind]] = bytes.fromhex(value)
     if record.origin is not None:
         known |= {name.upper(): bytes.fromhex(v) for name, v in record.origin.checksums.items()}
-    elif "-" not in record.etag:
+    elif "-" not in record.etag and not (record.sealed and record.sealed.opaque):
         known["MD5"] = bytes.fromhex(record.etag)
     return known
-
-
-def layout_of(
-    extents: list[Extent], parts: list[PartInfo]
-) -> tuple[list[Extent], list[PartInfo], bytes, list[Change]]:
-    """Where the extents and parts of a record go: into it if few, else to a row of their own.
-
-    Returns what to put into the record (extents, parts, layout id) and the extra changes.
-    """
-    if len(parts) <= PARTS_IN_ROW and len(extents) <= PARTS_IN_ROW:
-        return extents, parts, b"", []
-    layout = timed_id()
-    return [], [], layout, [Put("layout", layout, encode(Layout(extents, parts)))]

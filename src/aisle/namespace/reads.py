@@ -1,5 +1,5 @@
-"""Reading a whole object, held to the digest it was written with where its bucket says so
-(`checksum.validate_warm_get`).
+"""Reading an object or a part of it; the whole is held to the digest it was written with where its
+bucket says so (`checksum.validate_warm_get`).
 
 The bytes of a small object are checked before any is given. Those of a large one are checked on
 their way, and the last of them is given only if all were right: a damaged object is never served
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from aisle.core.errors import BlobMissing, BodyCorrupt, RemoteChanged
 from aisle.namespace import bodies, objects
@@ -43,9 +44,34 @@ async def whole(
         return small
     stream: AsyncIterator[bytes] = bodies.read_extents(store, found.extents, 0, record.size)
     if not algorithm:
-        return stream
+        return await _begun(record, stream)
     corrupt = BodyCorrupt(bucket.record.name, key, algorithm)
     return bodies.verified(stream, algorithm, expected, corrupt)
+
+
+async def part(
+    store: Store, found: Found, small: bytes | None, start: int, length: int
+) -> bytes | AsyncIterator[bytes]:
+    """The `length` bytes of an object from `start`, of what `find_small` gave."""
+    if small is not None:
+        return small[start : start + length]
+    stream = bodies.read_extents(store, found.extents, start, length)
+    return await _begun(found.record, stream)
+
+
+async def _begun(record: Object, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The stream, with the first bytes of what is not in the cluster there already: what keeps them
+    from coming is raised here, where it can be told yet."""
+    if not copies.is_cold(record):
+        return stream
+    return _after(await anext(stream, b""), stream)
+
+
+async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async with aclosing(rest):  # type: ignore[type-var]
+        yield first
+        async for piece in rest:
+            yield piece
 
 
 async def _sound(

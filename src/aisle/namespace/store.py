@@ -21,11 +21,13 @@ from aisle.namespace import configuration
 from aisle.namespace.configuration import BACKENDS, DISABLED, in_force, node_key
 from aisle.namespace.records import Bucket, Config, NodeConfig, decode
 from aisle.namespace.room import Room
+from aisle.namespace.sealing.ring import Ring
 from aisle.namespace.window.atimes import AccessTimes
 from aisle.namespace.windows import Window
 from aisle.store.base import ABSENT, Blobs, Check, Index, Put
 
 if TYPE_CHECKING:
+    from aisle.namespace.events import Sink, Stamp
     from aisle.namespace.window.claims import Held
     from aisle.namespace.window.registry import Remotes
 
@@ -86,6 +88,9 @@ class Store:
         self.documents: dict[bytes, tuple[int, bytes, Any]] = {}  # kept by `documents`
         self.window: Window | None = None  # of buckets with a remote one behind them
         self.remotes: Remotes | None = None  # which remote buckets can be reached
+        self.ring: Ring | None = None  # what objects are encrypted with: see `sealing`
+        self.sinks: list[Sink] = []  # who remembers what happens: see `events`
+        self.stamp: Stamp | None = None  # what new versions are to say of their replication
         self.atimes = AccessTimes(index, now)
         self.room = Room(self)
         self.count: Callable[[str, int, int], None] = _uncounted  # an event, how often, bytes

@@ -27,7 +27,7 @@ from aisle.core.errors import (
     UploadNotFound,
     WriteConflict,
 )
-from aisle.namespace import bodies, buckets, objects
+from aisle.namespace import bodies, buckets, events, layouts, objects
 from aisle.namespace.bodies import Incoming
 from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
 from aisle.namespace.objects import Description
@@ -44,6 +44,7 @@ from aisle.namespace.records import (
     unescape_key,
     upload_key,
 )
+from aisle.namespace.sealing import wishes
 from aisle.namespace.store import RETRIES, BucketRow, Store
 from aisle.store.base import ABSENT, Change, Check, Delete, Put
 
@@ -92,6 +93,9 @@ async def create(
     """Begin an upload; `initiator` is the user that does, as policies call it, and `asked` what
     they may ask of its parts. It has an `identity` already where it is another service's too."""
     description = await objects.settled(store, bucket, description)
+    sealed = description.sealed
+    if sealed is None:
+        sealed, _ = await wishes.begin(store, bucket, description.wish)
     record = Upload(
         id=identity or timed_id(),
         started=store.now(),
@@ -104,6 +108,10 @@ async def create(
         acl=description.acl,
         initiator=initiator,
         asked=dict(asked or {}),
+        tags=dict(description.tags),
+        lock=description.lock,
+        sealed=sealed,
+        replication=description.replication,
     )
     row_key = upload_key(bucket.record.id, key, record.id)
     for _ in range(RETRIES):
@@ -138,9 +146,12 @@ async def put_part(
     *,
     algorithms: frozenset[str] = frozenset(),
     checksum: str = "",
+    customer_key: bytes = b"",
 ) -> Part:
     """Store a part, in place of an earlier one of its number. `checksum` is the S3 algorithm
-    whose value to keep with it, beside what the upload's own checksum needs."""
+    whose value to keep with it, beside what the upload's own checksum needs. All parts have the
+    upload's key, each its own salt; raises what `wishes.open_key` does."""
+    secret = wishes.key_for(store, upload.record.sealed, customer_key)
     plan = await objects.plan_digests(store, bucket)
     wanted = set(algorithms)
     if plan.md5_etag:
@@ -150,13 +161,17 @@ async def put_part(
         kept.add(checksum)
     wanted |= kept
     stored = await bodies.ingest(
-        store, incoming, owner=bucket.record.id + upload.key, algorithms=sorted(wanted)
+        store,
+        incoming,
+        owner=bucket.record.id + upload.key,
+        algorithms=sorted(wanted),
+        key=secret,
     )
     part = Part(
         number=number,
         size=stored.size,
         mtime=store.now(),
-        etag=plan.etag(stored.digests),
+        etag=plan.etag(stored.digests, upload.record.sealed),
         checksums={name: checksums.to_base64(stored.digests[name]) for name in sorted(kept)},
         extents=stored.extents,
     )
@@ -238,7 +253,15 @@ async def complete(
                 extra += bodies.release(decode(Part, raw).extents, store.now())
         try:
             record = await objects.commit(
-                store, bucket, upload.key, None, build, conditions, *extra, via=via
+                store,
+                bucket,
+                upload.key,
+                None,
+                build,
+                conditions,
+                *extra,
+                via=via,
+                event=events.COMPLETE,
             )
         except RowChanged as lost:
             if lost.table == "upload":
@@ -289,7 +312,7 @@ def _assemble(
     extents = [extent for part in used for extent in part.extents]
     infos = [PartInfo(part.number, part.size, part.checksums) for part in used]
     etag = whole_etag(used)
-    kept_extents, kept_parts, layout, extra = objects.layout_of(extents, infos)
+    kept_extents, kept_parts, layout, extra = layouts.layout_of(extents, infos)
     description = upload.record
 
     def build(old: Object | None, mtime: int) -> Object:
@@ -310,6 +333,10 @@ def _assemble(
             part_count=len(used),
             seq=old.seq + 1 if old else 1,
             acl=description.acl,
+            tags=description.tags,
+            lock=description.lock,
+            sealed=description.sealed,
+            replication=description.replication,
         )
 
     done = Completed(

@@ -17,7 +17,7 @@ from aisle.core.names import encode_key
 from aisle.jobs.task import BUCKET, TO, Task
 from aisle.jobs.work.selection import Item, Selection, listed, open_bucket, rows_of, scan
 from aisle.jobs.work.together import OF_ONE, in_order, note_failure, width
-from aisle.namespace import destroy, objects
+from aisle.namespace import copies, destroy, objects
 from aisle.namespace.objects import Description
 from aisle.namespace.records import Listed, decode
 from aisle.namespace.store import BucketRow
@@ -134,13 +134,13 @@ class _Copying:
             owner=self.owner,
             checksum_algorithm=next(iter(record.checksums), ""),
         )
-        await objects.copy(self.store, found, to, target, description, small=small)
+        await copies.copy(self.store, found, to, target, description, small=small)
         return record.size
 
     async def _absent(self, item: Item, target: bytes) -> None:
         """What was named does not exist: a mistake in a list, but not in a template."""
         if self.synchronize and self.to is not None:
-            await objects.delete(self.store, self.to, target)
+            await destroy.delete_present(self.store, self.to, target, owner=self.owner)
         elif self.selection.listed:
             raise ObjectNotFound(self.source.record.name, item.name)
 
@@ -156,12 +156,12 @@ class _Copying:
         start = self.renaming.prepend + prefix
         async for batch in self._everything(to, start, after):
             lacking = await self._lacking(batch)
-            if to.record.behind is None:
+            if to.record.behind is None and not to.record.versions:
                 rows = [(to.record.id + item.key, item.raw or b"") for item in lacking]
-                await destroy.remove(self.store, rows)
+                await destroy.remove(self.store, to, rows)
             else:
                 for item in lacking:
-                    await objects.delete(self.store, to, item.key)
+                    await destroy.delete_present(self.store, to, item.key, owner=self.owner)
             await self.task.advance(cursor=_SYNC + batch[-1].after)
 
     def _everything(self, to: BucketRow, prefix: str, after: str) -> AsyncIterator[list[Item]]:

@@ -14,7 +14,7 @@ import msgspec
 from aisle.core.errors import BackendDisabled, BucketNotFound, RemoteError
 from aisle.jobs.task import Task, bucket_in
 from aisle.namespace import buckets
-from aisle.namespace.records import Listed, decode
+from aisle.namespace.records import Listed, decode, escape_key
 from aisle.namespace.store import BucketRow
 from aisle.namespace.window.adding import remotes_of
 from aisle.namespace.window.directory import in_namespace
@@ -36,6 +36,7 @@ class Tally(msgspec.Struct):
     most: int = 0
     remote_count: int = 0
     remote_size: int = 0
+    former_size: int = 0  # of versions that are not current
 
 
 class Summary(msgspec.Struct):
@@ -51,6 +52,7 @@ class Summary(msgspec.Struct):
     done: str = ""
     after: str = ""
     remote: str = ""
+    former: str = ""  # of the last former version counted
 
 
 def read(cursor: str) -> Summary:
@@ -66,15 +68,17 @@ async def summarise(task: Task) -> object:
         if not state.after.startswith(row.record.id.hex()):
             if state.after:  # the bucket that was begun is gone
                 state.tallies.pop()
-            state.after = state.remote = ""
+            state.after = state.remote = state.former = ""
             state.tallies.append(Tally(*row.name))
         tally = state.tallies[-1]
         tally.name, tally.namespace = row.record.name, row.record.namespace
-        if not state.remote:
+        if not state.remote and not state.former:
             await _count(task, state, row)
+        if row.record.versions:
+            await _count_former(task, state, row)
         if task.args.get("remote") and row.record.behind is not None:
             await _count_remote(task, state, row)
-        state.done, state.after, state.remote = row.key.hex(), "", ""
+        state.done, state.after, state.remote, state.former = row.key.hex(), "", "", ""
     return msgspec.to_builtins(state)
 
 
@@ -113,6 +117,22 @@ async def _count(task: Task, state: Summary, row: BucketRow) -> None:
         after = rows[-1][0]
         state.after = after.hex()
         await task.advance(len(sizes), total, cursor=msgspec.json.encode(state).decode())
+        if len(rows) < PAGE:
+            return
+
+
+async def _count_former(task: Task, state: Summary, row: BucketRow) -> None:
+    """Count the bytes of former versions into the last tally: they are no objects to a listing,
+    but they take their room."""
+    prefix = str(task.args.get("prefix", "")).encode("utf-8", "surrogateescape")
+    scope = row.record.id + escape_key(prefix)[:-1]
+    state.after = state.after or row.record.id.hex()
+    after = bytes.fromhex(state.former)
+    while rows := await task.store.index.scan("version", prefix=scope, after=after, limit=PAGE):
+        state.tallies[-1].former_size += sum(decode(Listed, raw).size for _, raw in rows)
+        after = rows[-1][0]
+        state.former = after.hex()
+        await task.advance(cursor=msgspec.json.encode(state).decode())
         if len(rows) < PAGE:
             return
 

@@ -15,6 +15,7 @@ from aisle.core.errors import (
     KeyTooLong,
     ObjectNotFound,
     RemoteError,
+    SealingError,
     WriteConflict,
 )
 from aisle.jobs.task import Task
@@ -30,6 +31,7 @@ OF_ONE: Final = (
     BodyCorrupt,
     WriteConflict,
     RemoteError,
+    SealingError,
 )
 _TOLD: Final = 5  # errors that a job tells in full
 

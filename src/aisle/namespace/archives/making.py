@@ -25,6 +25,8 @@ from aisle.namespace.bodies import Incoming, Stored
 from aisle.namespace.conditions import WriteConditions
 from aisle.namespace.objects import Description
 from aisle.namespace.records import Object
+from aisle.namespace.sealing import wishes
+from aisle.namespace.sealing.frames import DataKey, Opened, open_whole
 from aisle.namespace.store import BucketRow, Store
 
 SECOND: Final = 1_000_000_000
@@ -157,6 +159,7 @@ def _described(record: Object) -> Description:
         checksum_algorithm=next(iter(record.checksums), ""),
         acl=record.acl,
         keeps_access=True,
+        wish=wishes.wish_of(record.sealed),
     )
 
 
@@ -178,12 +181,13 @@ async def put_file(
         await objects.head(store, bucket, key)
     if mode is Mode.PUT:
         formats.to_write(mime, key.decode())
+    secret = DataKey.fresh() if store.ring is not None else None
     body = await bodies.ingest(
-        store, incoming, owner=bucket.record.id + key, algorithms=sorted(algorithms)
+        store, incoming, owner=bucket.record.id + key, algorithms=sorted(algorithms), key=secret
     )
 
     async def members() -> AsyncIterator[NewMember]:
-        yield NewMember(name, body.size, store.now() // SECOND, _held(store, body))
+        yield NewMember(name, body.size, store.now() // SECOND, _held(store, body, secret))
 
     try:
         return await make(store, bucket, key, members, mode=mode, mime=mime, owner=owner)
@@ -191,9 +195,11 @@ async def put_file(
         await bodies.discard(store, body)
 
 
-async def _held(store: Store, body: Stored) -> AsyncIterator[bytes]:
+async def _held(store: Store, body: Stored, secret: DataKey | None) -> AsyncIterator[bytes]:
     if body.inline is not None:
-        yield body.inline
+        sealed = secret is not None and body.extents
+        yield open_whole(secret, body.extents[0], body.inline) if sealed else body.inline
         return
-    async for piece in bodies.read_extents(store, body.extents, 0, body.size):
+    extents = body.extents if secret is None else Opened(body.extents, secret)
+    async for piece in bodies.read_extents(store, extents, 0, body.size):
         yield piece

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from aisle.core.errors import RowChanged, UploadNotFound, WriteConflict
-from aisle.namespace import objects, uploads
+from aisle.core.errors import ObjectLocked, RowChanged, UploadNotFound, WriteConflict
+from aisle.namespace import buckets, layouts, locks, uploads
 from aisle.namespace.records import Bucket, Object, Upload, bucket_key, decode, unescape_key
 from aisle.namespace.store import BucketRow, Store
-from aisle.namespace.transfer.importing import Totals
-from aisle.namespace.transfer.items import Cursor
+from aisle.namespace.transfer.items import Cursor, ObjectItem
 from aisle.namespace.transfer.journal import Journal, digest
+from aisle.namespace.transfer.terms import Totals
 from aisle.namespace.uploads import MAX_PARTS, UploadRow
+from aisle.namespace.versions import arrival, listing, removal
+from aisle.namespace.versions.ids import row_key as place_of
+from aisle.namespace.versions.ids import seq_of
 from aisle.store.base import Change, Check, Delete
 
 
@@ -68,6 +71,47 @@ class Deletions:
                 if key not in present:
                     await self._object(row_key, entry)
 
+    async def versions(
+        self,
+        bucket: BucketRow,
+        items: Sequence[ObjectItem],
+        after: Cursor | None,
+        end: Cursor | None,
+    ) -> None:
+        """The same of a bucket that has versions; `items` are those of the page that began behind
+        `after` and ended at `end`."""
+        base, row_key = bucket.record.id, bucket.key
+        if after is not None and after.bucket == row_key and after.upload:
+            return
+        present = {place_of(base, item.key, item.record.seq) for item in items}
+        start, last = b"", b""
+        if after is not None and after.bucket == row_key and after.key:
+            start = place_of(base, after.key, after.seq)
+        if end is not None and end.bucket == row_key and not end.upload:
+            last = place_of(base, end.key, end.seq)
+        while entries := await self._journal.scan("version", base, start):
+            start = entries[-1][0]
+            for place, entry in entries:
+                if last and place > last:
+                    return
+                if place not in present:
+                    await self._version(bucket, place, entry)
+
+    async def _version(self, bucket: BucketRow, place: bytes, entry: bytes) -> None:
+        base, key = bucket.record.id, listing.key_of(place)
+        forget = self._journal.forget("version", place)
+        there = (await arrival.look(self._store, base, key, seq_of(place), null=False)).there
+        if there is None or digest(there.raw) != entry:
+            await self._store.index.commit(forget)
+            return
+        try:
+            locks.check_removal(there.record, self._store.now())
+            changes = await removal.changes_of(self._store, base, key, there)
+            await self._store.index.commit(*buckets.guard(bucket), *changes, forget)
+        except (ObjectLocked, RowChanged):
+            return  # the next pass looks again
+        self._totals.deleted += 1
+
     async def _object(self, row_key: bytes, entry: bytes) -> None:
         index = self._store.index
         forget = self._journal.forget("object", row_key)
@@ -76,7 +120,7 @@ class Deletions:
             await index.commit(forget)
             return
         changes: list[Change] = [Check("object", row_key, raw), Delete("object", row_key), forget]
-        changes += await objects.release(self._store, decode(Object, raw), self._store.now())
+        changes += await layouts.release(self._store, decode(Object, raw), self._store.now())
         try:
             await index.commit(*changes)
         except RowChanged:

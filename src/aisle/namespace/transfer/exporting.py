@@ -15,7 +15,15 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple
 
 from aisle import __version__
-from aisle.core.errors import BlobMissing, BucketNotFound, ObjectNotFound
+from aisle.core.errors import (
+    AisleError,
+    BlobMissing,
+    BucketNotFound,
+    DeleteMarkerNamed,
+    ObjectNotFound,
+    SealingError,
+    VersionNotFound,
+)
 from aisle.namespace import bodies, documents, objects
 from aisle.namespace.records import (
     Bucket,
@@ -23,11 +31,13 @@ from aisle.namespace.records import (
     Layout,
     Object,
     Part,
+    Upload,
     decode,
     encode,
     part_key,
     unescape_key,
 )
+from aisle.namespace.sealing import wishes
 from aisle.namespace.store import CONFIG_KEY, RETRIES, BucketRow, Store
 from aisle.namespace.transfer import people
 from aisle.namespace.transfer.frames import (
@@ -49,6 +59,10 @@ from aisle.namespace.transfer.frames import (
     unpack,
 )
 from aisle.namespace.transfer.items import Cursor, shown
+from aisle.namespace.versions import arrival, listing
+from aisle.namespace.versions.ids import row_key as place_of
+from aisle.namespace.versions.ids import shown as shown_version
+from aisle.namespace.windows import READ
 from aisle.store.base import Row
 
 # Rows read together, with their bodies where these are rows too: up to 4 MiB.
@@ -72,11 +86,13 @@ class Taking(NamedTuple):
 
 class Asked(NamedTuple):
     """Objects and parts of one bucket; an upload is named by its row key without the bucket's
-    id, of its parts by number. If it is one thing alone, its body may begin at `offset`."""
+    id, of its parts by number; a version by its key and its `seq`. If it is one thing alone, its
+    body may begin at `offset`."""
 
     objects: Sequence[bytes]
     uploads: Sequence[tuple[bytes, Sequence[int]]]
     offset: int = 0
+    versions: Sequence[tuple[bytes, int]] = ()
 
 
 class Export:
@@ -134,17 +150,29 @@ class Export:
         yield self._frame(Kind.BUCKET, bucket.raw)
         self.counts.buckets += 1
         if bucket.record.behind is not None:
-            asked = asked._replace(objects=())
+            asked = asked._replace(objects=(), versions=())
         if asked.offset and asked.objects:
             async for frame in self._large(bucket, asked.objects[0], asked.offset):
                 yield frame
             return
+        for key, seq in asked.versions:
+            there = (await arrival.look(self._store, bucket.record.id, key, seq, null=False)).there
+            if there is None:
+                continue
+            version = shown_version(there.record.version)
+            if asked.offset:
+                async for frame in self._large(bucket, key, asked.offset, version=version):
+                    yield frame
+                return
+            async for frame in self._given(bucket, [(key, there.raw)], versions=True):
+                yield frame
         keys = [bucket.record.id + key for key in asked.objects]
         for start in range(0, len(keys), _STEP):
             step = keys[start : start + _STEP]
             found = await self._store.index.get_many("object", step)
-            rows = [(key, raw) for key, raw in zip(step, found, strict=True) if raw is not None]
-            async for frame in self._objects(bucket, rows):
+            rows = [(key[len(bucket.record.id) :], raw)
+                    for key, raw in zip(step, found, strict=True) if raw is not None]  # fmt: skip
+            async for frame in self._given(bucket, rows):
                 yield frame
         for row_key, numbers in asked.uploads:
             row = await self._store.index.get("upload", bucket.record.id + row_key)
@@ -154,7 +182,9 @@ class Export:
             keys = [part_key(row_key[-16:], number) for number in numbers]
             for key, part in zip(keys, await self._store.index.get_many("part", keys), strict=True):
                 if part is not None:
-                    async for frame in self._part(bucket.record, row_key, key, part, asked.offset):
+                    async for frame in self._part(
+                        bucket.record, row_key, row, key, part, asked.offset
+                    ):
                         yield frame
 
     # --- walking --------------------------------------------------------------------------------
@@ -195,14 +225,12 @@ class Export:
                 async for frame in self._upload(bucket.record, self._at.upload, row, again=True):
                     yield frame
         else:
-            step = _STEP if self._bodies else _HEADS
             # What a window has is in its remote bucket: copies stay here.
             while not self._full and bucket.record.behind is None:
-                after = base + self._at.key if self._at.key else b""
-                rows = await self._store.index.scan("object", prefix=base, after=after, limit=step)
+                rows = await self._step(bucket)
                 if not rows:
                     break
-                async for frame in self._objects(bucket, rows):
+                async for frame in self._given(bucket, rows, versions=bool(bucket.record.versions)):
                     yield frame
         while not self._full:
             after = base + self._at.upload if self._at.upload else b""
@@ -214,31 +242,53 @@ class Export:
             async for frame in self._upload(bucket.record, name, rows[0][1]):
                 yield frame
 
-    async def _objects(self, bucket: BucketRow, rows: Sequence[Row]) -> AsyncIterator[bytes]:
-        base = len(bucket.record.id)
+    async def _step(self, bucket: BucketRow) -> list[Row]:
+        """The next rows behind the cursor, by key."""
+        base, limit = bucket.record.id, _STEP if self._bodies else _HEADS
+        at = self._at
+        if not bucket.record.versions:
+            after = base + at.key if at.key else b""
+            rows = await self._store.index.scan("object", prefix=base, after=after, limit=limit)
+            return [(key[len(base) :], raw) for key, raw in rows]
+        behind = place_of(base, at.key, at.seq) if at.seq else b""
+        if at.key and not at.seq:
+            behind = listing.behind(base, at.key)
+        found = await listing.rows_after(self._store, bucket, behind, limit)
+        return [(listing.key_of(place), raw) for place, raw in found]
+
+    async def _given(
+        self, bucket: BucketRow, rows: Sequence[Row], *, versions: bool = False
+    ) -> AsyncIterator[bytes]:
+        """Objects, or with `versions` versions, with their bodies."""
+        kind = Kind.VERSION if versions else Kind.OBJECT
         records = [decode(Object, raw) for _, raw in rows]
         small = await self._small(records) if self._bodies else {}
-        for (row_key, raw), record in zip(rows, records, strict=True):
-            key = row_key[base:]
+        for (key, raw), record in zip(rows, records, strict=True):
             data = small.get(record.extents[0].blob) if record.extents else None
             if not self._bodies or not record.size:
                 data = b""
-            elif data is None or len(data) != record.size:
-                async for frame in self._large(bucket, key):
+            elif data is None or len(data) != record.size or record.sealed is not None:
+                version = shown_version(record.version) if versions else ""
+                self._at = self._behind(key, record, versions)
+                async for frame in self._large(bucket, key, version=version):
                     yield frame
                 continue
-            yield self._frame(Kind.OBJECT, pack(ObjectHead(key, raw)))
+            yield self._frame(kind, pack(ObjectHead(key, raw)))
             if data:
                 yield self._frame(Kind.DATA, data)
-            self._count_object(key, record.size)
+            self._count_object(key, record, record.size, versions)
             if self._full:
                 return
 
-    def _count_object(self, key: bytes, size: int) -> None:
+    def _behind(self, key: bytes, record: Object, versions: bool) -> Cursor:
+        return Cursor(self._at.bucket, key, seq=record.seq if versions else 0)
+
+    def _count_object(self, key: bytes, record: Object, size: int, versions: bool) -> None:
         self.counts.objects += 1
+        self.counts.versions += versions
         self.counts.bytes += size
         self._items += 1
-        self._at = Cursor(self._at.bucket, key)
+        self._at = self._behind(key, record, versions)
 
     async def _small(self, records: Sequence[Object]) -> dict[bytes, bytes]:
         """The bodies that are one row, by the row's id."""
@@ -250,24 +300,28 @@ class Export:
         found = await self._store.index.get_many("body", ids) if ids else []
         return {key: data for key, data in zip(ids, found, strict=True) if data is not None}
 
-    async def _large(self, bucket: BucketRow, key: bytes, offset: int = 0) -> AsyncIterator[bytes]:
-        """One object, read again if it is replaced and its bytes go."""
-        self._at = Cursor(self._at.bucket, key)
+    async def _large(
+        self, bucket: BucketRow, key: bytes, offset: int = 0, *, version: str = ""
+    ) -> AsyncIterator[bytes]:
+        """One object or version, read again if it is replaced and its bytes go."""
+        kind, how = Kind.VERSION if version else Kind.OBJECT, READ._replace(version=version)
+        if not version:
+            self._at = Cursor(self._at.bucket, key)
         previous: Object | None = None
         with self._store.reading():
             for _ in range(RETRIES):
                 try:
-                    found = await objects.find(self._store, bucket, key)
-                except (ObjectNotFound, BucketNotFound):
+                    found = await objects.find(self._store, bucket, key, how)
+                except (ObjectNotFound, BucketNotFound, VersionNotFound, DeleteMarkerNamed):
                     return
-                except BlobMissing as error:
+                except (BlobMissing, SealingError) as error:
                     self._note_unreadable(bucket.record, key, error)
                     return
                 record = found.record
                 layout = encode(Layout(list(found.extents), list(found.parts)))
                 start = offset if offset < record.size else 0
                 head = ObjectHead(key, encode(record), layout if record.layout else b"", start)
-                yield self._frame(Kind.OBJECT, pack(head))
+                yield self._frame(kind, pack(head))
                 try:
                     async for frame in self._body(found.extents, start, record.size):
                         yield frame
@@ -279,7 +333,7 @@ class Export:
                         return
                     previous = record
                     continue
-                self._count_object(key, record.size - start)
+                self._count_object(key, record, record.size - start, bool(version))
                 return
 
     def _upload_head(self, name: bytes, raw: bytes, *, again: bool = False) -> bytes:
@@ -299,25 +353,39 @@ class Export:
             if not rows:
                 return
             for key, part in rows:
-                async for frame in self._part(bucket, name, key, part):
+                async for frame in self._part(bucket, name, raw, key, part):
                     yield frame
                 self._at = Cursor(self._at.bucket, b"", name, int.from_bytes(key[16:], "big"))
                 if self._full:
                     return
 
     async def _part(
-        self, bucket: Bucket, upload: bytes, row_key: bytes, raw: bytes | None, offset: int = 0
+        self,
+        bucket: Bucket,
+        upload: bytes,
+        whole: bytes,
+        row_key: bytes,
+        raw: bytes | None,
+        offset: int = 0,
     ) -> AsyncIterator[bytes]:
-        """One part, read again if another takes its place and its bytes go."""
+        """One part of the upload whose row is `whole`, read again if another takes its place and
+        its bytes go."""
+        sealed = decode(Upload, whole).sealed if self._bodies else None
         previous: Part | None = None
         with self._store.reading():
             while raw is not None:
                 record = decode(Part, raw)
                 start = offset if offset < record.size else 0
+                try:
+                    extents = wishes.opened(self._store, sealed, record.extents)
+                except SealingError as error:
+                    name = unescape_key(upload[:-16])
+                    self._note_unreadable(bucket, name, error, part=record.number)
+                    return
                 yield self._frame(Kind.PART, pack(PartHead(raw, start)))
                 try:
                     if self._bodies:
-                        async for frame in self._body(record.extents, start, record.size):
+                        async for frame in self._body(extents, start, record.size):
                             yield frame
                 except BlobMissing as error:
                     lost = str(error) if record == previous else ""
@@ -359,7 +427,7 @@ class Export:
         return frame
 
     def _note_unreadable(
-        self, bucket: Bucket, key: bytes, error: BlobMissing, *, part: int = 0
+        self, bucket: Bucket, key: bytes, error: AisleError, *, part: int = 0
     ) -> None:
         where = f", part {part} of an upload" if part else ""
         self.unreadable.append(f"{shown(bucket, key)}{where}: {error}")

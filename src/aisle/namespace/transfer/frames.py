@@ -6,6 +6,9 @@
     people   ROLE, CLUSTER or PERSON
     bucket   BUCKET [DOCUMENTS] (OBJECT DATA... [VOID])... (UPLOAD (PART DATA... [VOID])...)...
 
+Of a bucket that is or was versioned there are VERSION frames instead of OBJECT frames, by key and
+of a key the newest first: its current version, its former ones, its delete markers.
+
 `check` is the CRC-64/NVME of kind, length and payload, begun with the check of the frame before
 (0 for the first): a frame that was changed, lost, doubled or moved shows. Rows travel as
 `namespace.records` encodes them, version byte included, so that a later release reads them as it
@@ -29,7 +32,7 @@ from awscrt.checksums import crc64nvme
 from aisle.core.errors import AisleError
 
 MAGIC: Final = b"AISLE-EXPORT\n"
-FORMAT: Final = 2  # 1 had no DOCUMENTS and no people
+FORMAT: Final = 3  # 1 had no DOCUMENTS and no people, 2 no VERSION
 PIECE: Final = 1 << 20
 # The largest payload is the layout of an object of 10,000 parts with their checksums.
 LIMIT: Final = 32 << 20
@@ -66,6 +69,7 @@ class Kind(IntEnum):
     ROLE = 11  # a row of `role`
     CLUSTER = 12  # a row of `cluster`
     PERSON = 13  # Person
+    VERSION = 14  # ObjectHead
 
 
 class Payload(msgspec.Struct, frozen=True, array_like=True):
@@ -135,6 +139,7 @@ class Counts(msgspec.Struct, array_like=True):
     parts: int = 0
     bytes: int = 0
     users: int = 0
+    versions: int = 0  # of the objects: all versions and markers of buckets that have them
 
 
 class End(Payload, frozen=True, array_like=True):

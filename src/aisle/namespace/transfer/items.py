@@ -41,6 +41,7 @@ from aisle.namespace.transfer.frames import (
     unpack,
 )
 from aisle.namespace.transfer.people import PeopleItem, item_of
+from aisle.namespace.versions.ids import shown as shown_version
 
 
 class Voided(AisleError):
@@ -58,6 +59,7 @@ class Cursor(Record, frozen=True, array_like=True):
     key: bytes = b""
     upload: bytes = b""
     part: int = 0
+    seq: int = 0  # of the version, where the bucket has them
 
 
 class ConfigItem(NamedTuple):
@@ -72,12 +74,14 @@ class BucketItem(NamedTuple):
 
 
 class ObjectItem(NamedTuple):
-    """`parts` are those of the record or of its layout."""
+    """`parts` are those of the record or of its layout. A `version` is one of a bucket that has
+    versions, and may be a former one or a delete marker."""
 
     key: bytes
     record: Object
     parts: list[PartInfo]
     body: ItemBody
+    version: bool = False
 
 
 class UploadItem(NamedTuple):
@@ -221,8 +225,9 @@ class ItemReader:
                     self.cursor = Cursor(_row_key(bucket), b"", row_key)
                 upload = item
                 yield item
-            elif frame.kind is Kind.OBJECT:
-                async for given in self._object(bucket, unpack(ObjectHead, frame.payload)):
+            elif frame.kind in (Kind.OBJECT, Kind.VERSION):
+                head_of = unpack(ObjectHead, frame.payload)
+                async for given in self._object(bucket, head_of, frame.kind is Kind.VERSION):
                     yield given
             elif frame.kind is Kind.PART and upload is not None:
                 async for given in self._part(bucket, upload, unpack(PartHead, frame.payload)):
@@ -230,15 +235,16 @@ class ItemReader:
             else:
                 raise _misplaced(frame)
 
-    async def _object(self, bucket: Bucket, head: ObjectHead) -> AsyncIterator[Item]:
+    async def _object(self, bucket: Bucket, head: ObjectHead, version: bool) -> AsyncIterator[Item]:
         record = decode(Object, head.row)
         parts = decode(Layout, head.layout).parts if head.layout else record.parts
         body = self._body(record.size, head.offset)
-        yield ObjectItem(head.key, record, parts, body)
+        yield ObjectItem(head.key, record, parts, body, version)
         if await self._passed(body):
             self.counts.objects += 1
+            self.counts.versions += version
             self.counts.bytes += record.size - head.offset
-            self.cursor = Cursor(_row_key(bucket), head.key)
+            self.cursor = Cursor(_row_key(bucket), head.key, seq=record.seq if version else 0)
 
     async def _part(
         self, bucket: Bucket, upload: UploadItem, head: PartHead
@@ -281,7 +287,8 @@ def shown(bucket: Bucket, key: bytes = b"") -> str:
 def shown_item(bucket: Bucket, item: ObjectItem | PartItem) -> str:
     """An object, or a part of an upload, as messages name it."""
     if isinstance(item, ObjectItem):
-        return shown(bucket, item.key)
+        name = shown(bucket, item.key)
+        return f"{name}, version {shown_version(item.record.version)}" if item.version else name
     return f"{shown(bucket, item.upload.key)}, part {item.record.number} of an upload"
 
 

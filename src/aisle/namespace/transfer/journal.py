@@ -4,9 +4,12 @@
 |----------|----------------------------------------------------|--------------------------------|
 | `pulled` | id of the source (16) + letter of the table + row key | xxh3-128 of the row written |
 
-A row of `object`, `part`, `upload` or `bucket` is the pull's as long as it is byte for byte the row
-whose digest stands here. A row without an entry, or another than the entry's, is a client's; so is
-the absence of a row that has an entry. An entry is committed with the row it is for.
+The entry of a version goes by its key in `version`, be it there or in `object`.
+
+A row of `object`, `version`, `part`, `upload` or `bucket` is the pull's as long as it is byte for
+byte the row whose digest stands here. A row without an entry, or another than the entry's, is a
+client's; so is the absence of a row that has an entry. An entry is committed with the row it is
+for.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from aisle.namespace.store import Store
 from aisle.store.base import ABSENT, Change, Check, Delete, Put, Row
 
 TABLE: Final = "pulled"
-_LETTERS: Final = {"bucket": b"b", "object": b"o", "upload": b"u", "part": b"p"}
+_LETTERS: Final = {"bucket": b"b", "object": b"o", "version": b"v", "upload": b"u", "part": b"p"}
 _STEP: Final = 500
 _TOGETHER: Final = 100
 
@@ -84,6 +87,11 @@ class Journal:
             changes.append(Check(table, row_key, row))
             changes += self.record(table, row_key, None, row)
         await self._store.index.commit(*changes)
+
+    async def adopt_as(self, entry: tuple[str, bytes], there: tuple[str, bytes, bytes]) -> None:
+        """Enter one row under another table's key, unless it changes."""
+        with suppress(RowChanged):
+            await self._store.index.commit(Check(*there), *self.record(*entry, None, there[2]))
 
     async def clear(self) -> int:
         """Drop every entry of the source; returns how many there were."""

@@ -14,6 +14,7 @@ import msgspec
 from aisle.namespace import bodies
 from aisle.namespace.bodies import Stored
 from aisle.namespace.records import Extent, Object, Part
+from aisle.namespace.sealing.frames import DataKey
 from aisle.namespace.store import Store
 from aisle.namespace.transfer.items import ObjectItem, PartItem
 from aisle.namespace.transfer.verify import StretchBody, stretches
@@ -31,15 +32,19 @@ class Placed(NamedTuple):
     stored: list[Stored]
 
 
-async def place(store: Store, item: ObjectItem | PartItem, *, owner: bytes) -> Placed:
-    """Write a body and verify it. Raises `DigestMismatch` and `Unfit`, what reading it raises and
-    the engine's errors; then nothing is left behind."""
+async def place(
+    store: Store, item: ObjectItem | PartItem, *, owner: bytes, key: DataKey | None = None
+) -> Placed:
+    """Write a body, sealed with `key`, and verify it. Raises `DigestMismatch` and `Unfit`, what
+    reading it raises and the engine's errors; then nothing is left behind."""
     placed = Placed([], [], [])
     inline = 0
     try:
         for stretch in stretches(item):
             incoming = StretchBody(item.body, stretch)
-            stored = await bodies.ingest(store, incoming, owner=owner, algorithms=stretch.digests)
+            stored = await bodies.ingest(
+                store, incoming, owner=owner, algorithms=stretch.digests, key=key
+            )
             if stored.inline is not None and inline + stored.size > _INLINE_SUM:
                 stored = await _as_blob(store, stored, owner)
             inline += stored.size if stored.inline is not None else 0
@@ -68,17 +73,18 @@ async def _as_blob(store: Store, stored: Stored, owner: bytes) -> Stored:
     except BaseException:
         await writer.abort()
         raise
-    return Stored(stored.size, stored.digests, [Extent(blob, 0, stored.size)], None)
+    salt = stored.extents[0].seal
+    return Stored(stored.size, stored.digests, [Extent(blob, 0, stored.size, seal=salt)], None)
 
 
 def same_object(one: Object, other: Object) -> bool:
-    """Whether two records say the same, wherever their bytes are."""
+    """Whether two records say the same, wherever their bytes are and however encrypted."""
     return _placeless(one) == _placeless(other)
 
 
 def _placeless(record: Object) -> Object:
     # Parts may stand in a layout: their number, and an ETag that is made of theirs, tell enough.
-    return msgspec.structs.replace(record, extents=[], layout=b"", parts=[])
+    return msgspec.structs.replace(record, extents=[], layout=b"", parts=[], sealed=None)
 
 
 def same_part(one: Part, other: Part) -> bool:

@@ -21,7 +21,7 @@ from aisle.namespace.records import Bucket, Object, Part, decode, encode, part_k
 from aisle.namespace.store import Store, store_id
 from aisle.namespace.transfer.deletions import Deletions, Listed
 from aisle.namespace.transfer.frames import PIECE, FrameReader, StreamCut, StreamDamaged
-from aisle.namespace.transfer.importing import Import, Totals
+from aisle.namespace.transfer.importing import Import
 from aisle.namespace.transfer.items import (
     BucketItem,
     Cursor,
@@ -34,8 +34,17 @@ from aisle.namespace.transfer.items import (
 )
 from aisle.namespace.transfer.journal import Journal
 from aisle.namespace.transfer.placing import same_object, same_part
-from aisle.namespace.transfer.source import AskedUpload, Asking, Patience, Source, SourceLost
+from aisle.namespace.transfer.source import (
+    AskedUpload,
+    AskedVersion,
+    Asking,
+    Patience,
+    Source,
+    SourceLost,
+)
 from aisle.namespace.transfer.steady import SteadyBody, taken_up
+from aisle.namespace.transfer.terms import Totals
+from aisle.namespace.versions.ids import row_key as place_of
 
 # Asked for in one request: so many objects and parts, so many bytes of names.
 _ASKED: Final = 256
@@ -98,7 +107,10 @@ class Pull:
                 if target.bucket is None:
                     continue
                 await self._fetch(target, group, await self._wanted(target, group))
-                if self._delete:
+                if self._delete and target.bucket.record.versions:
+                    await gone.versions(target.bucket, group.objects, after, page.after)
+                    gone.note_uploads(target.bucket, [item.record.id for item in group.uploads])
+                elif self._delete:
                     keys = [item.key for item in group.objects]
                     listed = Listed.of(group.bucket, after, page.after)
                     await gone.objects(target.bucket, keys, listed)
@@ -165,8 +177,11 @@ class Pull:
         """The objects and parts whose bytes to ask for; uploads are begun here."""
         bucket = target.bucket
         assert bucket is not None
-        keys = [bucket.record.id + item.key for item in group.objects]
-        wanted = await self._lacking(target, "object", keys, group.objects)
+        if bucket.record.versions:
+            wanted = await self._lacking_versions(target, group.objects)
+        else:
+            keys = [bucket.record.id + item.key for item in group.objects]
+            wanted = await self._lacking(target, "object", keys, group.objects)
         live = set[bytes]()
         for upload in group.uploads:
             await target.take(upload)
@@ -201,6 +216,35 @@ class Pull:
             else:
                 target.note_kept(bucket, item)
         await journal.adopt(known)
+        return wanted
+
+    async def _lacking_versions(
+        self, target: Import, items: Sequence[ObjectItem]
+    ) -> list[ObjectItem | PartItem]:
+        """The same of versions, which may be current ones or former ones."""
+        journal, bucket = self._journal, target.bucket
+        assert journal is not None
+        assert bucket is not None
+        base, index = bucket.record.id, self._store.index
+        places = [place_of(base, item.key, item.record.seq) for item in items]
+        current = await index.get_many("object", [base + item.key for item in items])
+        former = await index.get_many("version", places)
+        entries = await journal.get_many("version", places)
+        wanted: list[ObjectItem | PartItem] = []
+        for item, place, top, below, entry in zip(
+            items, places, current, former, entries, strict=True
+        ):
+            is_top = top is not None and decode(Object, top).seq == item.record.seq
+            row = top if is_top else below
+            if row is not None and _same(row, item):
+                target.totals.skipped += 1
+                if entry is None:
+                    there = ("object", base + item.key) if is_top else ("version", place)
+                    await journal.adopt_as(("version", place), (*there, row))
+            elif target.replaceable(row, entry):
+                wanted.append(item)
+            else:
+                target.note_kept(bucket, item)
         return wanted
 
     async def _fetch(
@@ -256,7 +300,7 @@ def _same(row: bytes, item: ObjectItem | PartItem) -> bool:
 
 def _name(item: ObjectItem | PartItem) -> tuple[bytes, bytes, int]:
     if isinstance(item, ObjectItem):
-        return item.key, b"", 0
+        return item.key, b"", item.record.seq if item.version else 0
     return item.upload.key, item.upload.record.id, item.record.number
 
 
@@ -274,14 +318,18 @@ def _first(items: Iterable[ObjectItem | PartItem]) -> list[ObjectItem | PartItem
 
 def _asking(bucket: Bucket, items: Iterable[ObjectItem | PartItem], offset: int = 0) -> bytes:
     keys: list[str] = []
+    versions: list[AskedVersion] = []
     by_id: dict[bytes, AskedUpload] = {}
     for item in items:
         if isinstance(item, ObjectItem):
-            keys.append(item.key.decode())
+            if item.version:
+                versions.append(AskedVersion(item.key.decode(), item.record.seq))
+            else:
+                keys.append(item.key.decode())
             continue
         upload = item.upload
         fresh = AskedUpload(upload.key.decode(), upload.record.id.hex(), [])
         by_id.setdefault(upload.record.id, fresh).parts.append(item.record.number)
     uploads = list(by_id.values())
-    asking = Asking(bucket.name, bucket.provider, bucket.namespace, keys, uploads, offset)
+    asking = Asking(bucket.name, bucket.provider, bucket.namespace, keys, uploads, offset, versions)
     return msgspec.json.encode(asking)

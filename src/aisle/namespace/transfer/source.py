@@ -46,6 +46,13 @@ class AskedUpload(msgspec.Struct, frozen=True):
     parts: list[int]
 
 
+class AskedVersion(msgspec.Struct, frozen=True):
+    """A version, by its object's key and its place among the key's versions."""
+
+    key: str
+    seq: int
+
+
 class Asking(msgspec.Struct, frozen=True):
     """What is asked of one bucket. If it is one thing alone, its body may begin at `offset`."""
 
@@ -55,6 +62,7 @@ class Asking(msgspec.Struct, frozen=True):
     objects: list[str] = []
     uploads: list[AskedUpload] = []
     offset: int = 0
+    versions: list[AskedVersion] = []
 
 
 class Patience:

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from aisle.core import checksums
 from aisle.core.errors import AisleError, DigestMismatch
 from aisle.namespace.bodies import DIGEST_OF
-from aisle.namespace.records import Bucket, Object, Part
+from aisle.namespace.records import Bucket, Object, Part, Sealed
 from aisle.namespace.transfer.frames import PIECE
 from aisle.namespace.transfer.items import (
     BucketItem,
@@ -45,7 +45,7 @@ class Stretch(NamedTuple):
 def stretches(item: ObjectItem | PartItem) -> list[Stretch]:
     """What a body consists of: one stretch, or one a part. Raises `Unfit`."""
     if isinstance(item, PartItem):
-        return [Stretch(item.record.size, _of_part(item.record))]
+        return [Stretch(item.record.size, _of_part(item.record, item.upload.record.sealed))]
     if not item.parts:
         return [Stretch(item.record.size, _of_object(item.record))]
     if sum(part.size for part in item.parts) != item.record.size:
@@ -54,7 +54,7 @@ def stretches(item: ObjectItem | PartItem) -> list[Stretch]:
 
 
 def _of_object(record: Object) -> Mapping[str, bytes]:
-    if _MD5(record.etag):
+    if _MD5(record.etag) and not (record.sealed and record.sealed.opaque):
         return {"MD5": bytes.fromhex(record.etag)}
     kind, value = record.digest
     if value:
@@ -62,8 +62,8 @@ def _of_object(record: Object) -> Mapping[str, bytes]:
     return _decoded(record.checksums) if record.checksum_type == checksums.FULL_OBJECT else {}
 
 
-def _of_part(record: Part) -> Mapping[str, bytes]:
-    if _MD5(record.etag):
+def _of_part(record: Part, sealed: Sealed | None) -> Mapping[str, bytes]:
+    if _MD5(record.etag) and not (sealed and sealed.opaque):
         return {"MD5": bytes.fromhex(record.etag)}
     return _decoded(record.checksums)
 

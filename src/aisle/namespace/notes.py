@@ -1,0 +1,210 @@
+"""Annotations: named texts of up to 1 MiB beside an object, up to 1,000 of them.
+
+They belong to one version, are no versions themselves, and go with it. `Object.notes` names them
+once there is one. Their rows are checked by way of `annotated`, which every change of one rewrites:
+so nobody adds one to an object that is being removed, and no two changes make it too many. The text
+of each is a row of its own, that listings do not read; where the object is encrypted it is
+encrypted with the same key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Final, NamedTuple
+
+import msgspec
+
+from aisle.core import checksums
+from aisle.core.errors import (
+    AnnotationNotFound,
+    InvalidRequest,
+    NotSupported,
+    PreconditionFailed,
+    RowChanged,
+    TooManyAnnotations,
+    WriteConflict,
+)
+from aisle.namespace import edits, locks
+from aisle.namespace.conditions import etag_matches
+from aisle.namespace.records import (
+    Annotated,
+    Annotation,
+    Extent,
+    Object,
+    decode,
+    encode,
+    timed_id,
+)
+from aisle.namespace.sealing import frames, wishes
+from aisle.namespace.store import RETRIES, BucketRow, Store
+from aisle.store.base import ABSENT, Change, Check, Delete, Put
+
+MOST: Final = 1000
+MAX_NAME: Final = 512
+MAX_SIZE: Final = 1 << 20
+
+
+class Page(NamedTuple):
+    """Annotations in order of their names; `truncated` if there are more."""
+
+    record: Object
+    found: list[tuple[bytes, Annotation]]
+    truncated: bool
+
+
+async def put(
+    store: Store,
+    bucket: BucketRow,
+    key: bytes,
+    name: bytes,
+    data: bytes,
+    *,
+    version: str = "",
+    if_match: str = "",
+    algorithm: str = "",
+) -> tuple[Object, Annotation]:
+    """Set an annotation. Raises what `edits.place_of` does, `PreconditionFailed` where the object
+    has another ETag, `TooManyAnnotations`, `ObjectLocked` where one would be replaced."""
+    _refuse_window(bucket)
+    for _ in range(RETRIES):
+        place = await edits.place_of(store, bucket, key, version)
+        record = place.record
+        _check_match(record, if_match)
+        if record.sealed is not None and record.sealed.mode == wishes.CUSTOMER:
+            raise InvalidRequest(
+                "Objects that are encrypted with a key of the client's cannot have annotations."
+            )
+        notes = record.notes or os.urandom(16)
+        head = await store.index.get("annotated", notes)
+        raw, old = await store.index.get("annotation", notes + name), None
+        before = decode(Annotated, head) if head is not None else Annotated(0, 0)
+        if raw is not None:
+            locks.check_removal(record, store.now())
+            old = decode(Annotation, raw)
+        elif before.count >= MOST:
+            raise TooManyAnnotations(MOST)
+        made, text = _sealed(store, record, data, algorithm)
+        after = Annotated(before.count + (raw is None), before.change + 1)
+        changes: list[Change] = [
+            Check(place.table, place.key, place.raw),
+            Check("annotated", notes, head if head is not None else ABSENT),
+            Put("annotated", notes, encode(after)),
+            Put("annotation", notes + name, encode(made)),
+            Put("note", made.note, text),
+        ]
+        if old is not None:
+            changes.append(Delete("note", old.note))
+        if not record.notes:
+            record = msgspec.structs.replace(record, notes=notes)
+            changes.append(Put(place.table, place.key, encode(record)))
+        try:
+            await store.index.commit(*changes)
+        except RowChanged:
+            continue
+        return record, made
+    raise WriteConflict("too many writers are changing this object at once")
+
+
+def _sealed(store: Store, record: Object, data: bytes, algorithm: str) -> tuple[Annotation, bytes]:
+    """The row of an annotation, and its text as it is to be kept."""
+    etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    row = checksums.ALGORITHMS[algorithm or "CRC64NVME"]
+    values = {row.name: checksums.to_base64(row.compute(data))}
+    secret = wishes.key_for(store, record.sealed)
+    seal, text = (b"", data) if secret is None else frames.seal(secret, data)
+    return Annotation(len(data), store.now(), etag, values, timed_id(), seal), text
+
+
+async def get(
+    store: Store, bucket: BucketRow, key: bytes, name: bytes, *, version: str = ""
+) -> tuple[Object, Annotation, bytes]:
+    """An annotation and its text. Raises `AnnotationNotFound` and what `edits.place_of` does."""
+    _refuse_window(bucket)
+    for _ in range(RETRIES):
+        record = (await edits.place_of(store, bucket, key, version)).record
+        raw = await store.index.get("annotation", record.notes + name) if record.notes else None
+        if raw is None:
+            raise AnnotationNotFound(name.decode())
+        found = decode(Annotation, raw)
+        text = await store.index.get("note", found.note)
+        if text is None:
+            continue  # replaced between the two reads
+        secret = wishes.key_for(store, record.sealed)
+        if found.seal:
+            whole = Extent(found.note, 0, found.size, seal=found.seal)
+            text = frames.open_whole(secret, whole, text)
+        return record, found, text
+    raise WriteConflict("the annotation is being replaced faster than it can be read")
+
+
+async def listed(
+    store: Store,
+    bucket: BucketRow,
+    key: bytes,
+    *,
+    prefix: bytes = b"",
+    after: bytes = b"",
+    limit: int = MOST,
+    version: str = "",
+) -> Page:
+    """The annotations whose names begin with `prefix`, behind the name `after`."""
+    _refuse_window(bucket)
+    record = (await edits.place_of(store, bucket, key, version)).record
+    if not record.notes:
+        return Page(record, [], False)
+    base = record.notes
+    rows = await store.index.scan(
+        "annotation", prefix=base + prefix, after=base + after if after else b"", limit=limit + 1
+    )
+    found = [(place[len(base) :], decode(Annotation, raw)) for place, raw in rows[:limit]]
+    return Page(record, found, len(rows) > limit)
+
+
+async def delete(
+    store: Store,
+    bucket: BucketRow,
+    key: bytes,
+    name: bytes,
+    *,
+    version: str = "",
+    if_match: str = "",
+    bypass: bool = False,
+) -> Object:
+    """Remove an annotation, if there is one. Raises what `put` does."""
+    _refuse_window(bucket)
+    for _ in range(RETRIES):
+        place = await edits.place_of(store, bucket, key, version)
+        record = place.record
+        _check_match(record, if_match)
+        if not record.notes:
+            return record
+        head = await store.index.get("annotated", record.notes)
+        raw = await store.index.get("annotation", record.notes + name)
+        if raw is None or head is None:
+            return record
+        locks.check_removal(record, store.now(), bypass=bypass)
+        before = decode(Annotated, head)
+        after = Annotated(before.count - 1, before.change + 1)
+        try:
+            await store.index.commit(
+                Check(place.table, place.key, place.raw),
+                Check("annotated", record.notes, head),
+                Put("annotated", record.notes, encode(after)),
+                Delete("annotation", record.notes + name),
+                Delete("note", decode(Annotation, raw).note),
+            )
+        except RowChanged:
+            continue
+        return record
+    raise WriteConflict("too many writers are changing this object at once")
+
+
+def _check_match(record: Object, if_match: str) -> None:
+    if if_match and not etag_matches(if_match, record.etag):
+        raise PreconditionFailed("x-amz-object-if-match")
+
+
+def _refuse_window(bucket: BucketRow) -> None:
+    if bucket.record.behind is not None:
+        raise NotSupported(f"objects of {bucket.record.behind} have no annotations here")
