@@ -1,0 +1,1 @@
+"""Targets of event notifications: one contract for all kinds, and what each kind alone does."""
