@@ -107,6 +107,7 @@ BLOCK = {
     "BlockPublicPolicy": False,
     "RestrictPublicBuckets": False,
 }
+TAGS = {"TagSet": [{"Key": "a", "Value": "b"}]}
 READ, WRITE, LIST = "s3:GetObject", "s3:PutObject", "s3:ListBucket"
 
 OPERATIONS = (
@@ -301,16 +302,47 @@ OPERATIONS = (
         lambda s3, it: s3.get_bucket_ownership_controls(Bucket=it.bucket),
         ("s3:GetBucketOwnershipControls",),
     ),
+    Operation(
+        "GetObjectTagging",
+        lambda s3, it: s3.get_object_tagging(Bucket=it.bucket, Key="k"),
+        on_object=("s3:GetObjectTagging",),
+    ),
+    Operation(
+        "GetObjectTagging of a version",
+        lambda s3, it: s3.get_object_tagging(Bucket=it.bucket, Key="k", VersionId="null"),
+        on_object=("s3:GetObjectVersionTagging",),
+    ),
+    Operation(
+        "PutObjectTagging",
+        lambda s3, it: s3.put_object_tagging(Bucket=it.bucket, Key="k", Tagging=TAGS),
+        on_object=("s3:PutObjectTagging",),
+    ),
+    Operation(
+        "DeleteObjectTagging of a version",
+        lambda s3, it: s3.delete_object_tagging(Bucket=it.bucket, Key="k", VersionId="null"),
+        on_object=("s3:DeleteObjectVersionTagging",),
+    ),
+    Operation(
+        "PutObject with tags",
+        lambda s3, it: s3.put_object(Bucket=it.bucket, Key="k", Body=b"new", Tagging="a=b"),
+        on_object=(WRITE, "s3:PutObjectTagging"),
+    ),
+    Operation(
+        "PutBucketTagging",
+        lambda s3, it: s3.put_bucket_tagging(Bucket=it.bucket, Tagging=TAGS),
+        ("s3:PutBucketTagging",),
+    ),
+    Operation(
+        "DeleteBucketTagging",
+        lambda s3, it: s3.delete_bucket_tagging(Bucket=it.bucket),
+        ("s3:PutBucketTagging",),
+    ),
 )
-# Not built: who may not hears so, and who may that it is not there.
-NOT_BUILT: tuple[tuple[str, dict[str, str], str], ...] = (
+# Of what a bucket usually has not: who may not hears so, and who may that it is not there.
+ABSENT: tuple[tuple[str, dict[str, str], str], ...] = (
     ("get_bucket_versioning", {}, "s3:GetBucketVersioning"),
-    ("get_bucket_tagging", {}, "s3:GetBucketTagging"),
     ("get_bucket_cors", {}, "s3:GetBucketCORS"),
     ("get_bucket_lifecycle_configuration", {}, "s3:GetLifecycleConfiguration"),
     ("list_object_versions", {}, "s3:ListBucketVersions"),
     ("delete_bucket_website", {}, "s3:DeleteBucketWebsite"),
-    ("get_object_tagging", {"Key": "k"}, "s3:GetObjectTagging"),
-    ("get_object_retention", {"Key": "k"}, "s3:GetObjectRetention"),
-    ("delete_object_tagging", {"Key": "k"}, "s3:DeleteObjectTagging"),
 )

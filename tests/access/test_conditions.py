@@ -355,7 +355,6 @@ def test_the_account_that_owns_a_bucket_is_a_condition(
 
 
 def test_the_tags_that_an_object_is_to_have_are_a_condition(people: People, filled: str) -> None:
-    """Tags themselves are not there yet: who may is told so, and who may not is refused first."""
     statement = {
         "Action": ["s3:PutObject", "s3:PutObjectTagging"],
         "Resource": "*",
@@ -366,7 +365,7 @@ def test_the_tags_that_an_object_is_to_have_are_a_condition(people: People, fill
     }
     with people.allowed(people.ann, statement):
         for tagging, code in (
-            ("Team=blue", "NotImplemented"),
+            ("Team=blue", ""),
             ("Team=red", "AccessDenied"),
             ("Team=blue&Other=x", "AccessDenied"),
             ("", "AccessDenied"),

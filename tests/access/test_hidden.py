@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from aisle.namespace.versions import ids
 from tests.people import policy
 from tests.wire.people import People, remove
 from tests.wire.support import bucket_target, content_md5, object_target, outcome, read, refused
@@ -91,7 +92,7 @@ def test_a_missing_key_is_only_told_to_who_may_list(
 
 def test_a_missing_version_is_only_told_to_who_may_list(people: People, filled: str) -> None:
     def ask(s3: Any) -> str:
-        return outcome(lambda: s3.get_object(Bucket=filled, Key="k", VersionId="none"))
+        return outcome(lambda: s3.get_object(Bucket=filled, Key="k", VersionId=ids.mint(9)))
 
     keys = {"Action": "s3:GetObject*", "Resource": f"arn:aws:s3:::{filled}/*"}
     with people.allowed(people.ann, keys):

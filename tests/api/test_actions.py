@@ -10,7 +10,8 @@ from aisle.auth.policy.actions import KINDS, Kind
 from aisle.core import permissions
 from aisle.core.http import RequestHead
 
-LEVELS = {name: row.level for row in ROUTES for name in row.names}
+LEVELS: dict[str, str] = {name: row.level for row in ROUTES for name in row.names}
+LEVELS["PostObject"] = "object"  # which its form names
 # What is asked for on a bucket is the permission to delete in it.
 KEYS_OF_A_BUCKET = {"DeleteObjects"}
 

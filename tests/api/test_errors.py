@@ -10,7 +10,8 @@ import pytest
 
 from aisle.api.base import Context
 from aisle.api.s3 import dialect
-from aisle.api.s3.errors import MESSAGES, TABLE, S3Error, render, tell
+from aisle.api.s3.errors import TABLE, S3Error, render, tell
+from aisle.api.s3.messages import MESSAGES
 from aisle.core import errors as e
 from aisle.core.http import RequestHead
 
@@ -42,6 +43,15 @@ EXAMPLES: list[tuple[e.AisleError, int, str]] = [
     (e.InvalidArgument("bad", name="n", value="v<"), 400, "InvalidArgument"),
     (e.InvalidName("bad", name="n"), 400, "InvalidBucketName"),
     (e.KeyTooLong(1025, 1024), 400, "KeyTooLongError"),
+    (e.CustomerKeyNeeded(), 400, "InvalidRequest"),
+    (e.CustomerKeyUnused(), 400, "InvalidRequest"),
+    (e.CustomerKeyWrong(), 403, "AccessDenied"),
+    (e.EncryptionBlocked("SSE-C"), 403, "AccessDenied"),
+    (e.KeyNotFound("nobody"), 400, "KMS.NotFoundException"),
+    (e.KeyRingMissing(), 501, "NotImplemented"),
+    (e.KeyUnusable("aisle/1"), 400, "KMS.KMSInvalidStateException"),
+    (e.SealBroken("aa"), 500, "InternalError"),
+    (e.SealingError("cannot"), 400, "InvalidRequest"),
     (e.NotSupported("not yet"), 501, "NotImplemented"),
     (e.EntityTooLarge(2, 1), 400, "EntityTooLarge"),
     (e.IncompleteBody("short"), 400, "IncompleteBody"),
@@ -72,6 +82,15 @@ EXAMPLES: list[tuple[e.AisleError, int, str]] = [
     (e.BucketNotEmpty("b"), 409, "BucketNotEmpty"),
     (e.ObjectNotFound("b", "k"), 404, "NoSuchKey"),
     (e.VersionNotFound("b", "k", "v"), 404, "NoSuchVersion"),
+    (e.DeleteMarkerFound("b", "k", "v"), 404, "NoSuchKey"),
+    (e.DeleteMarkerNamed("v", 10**9), 405, "MethodNotAllowed"),
+    (e.ObjectLocked("it is held"), 403, "AccessDenied"),
+    (e.VersionsKept("b", "a lock"), 409, "InvalidBucketState"),
+    (e.WriteOffsetWrong(1, 2), 400, "InvalidWriteOffset"),
+    (e.TooManyAppends(10_000), 400, "TooManyParts"),
+    (e.TokenReused(), 400, "IdempotencyParameterMismatch"),
+    (e.AnnotationNotFound("a"), 404, "NoSuchAnnotation"),
+    (e.TooManyAnnotations(1000), 400, "AnnotationLimitExceeded"),
     (e.UploadNotFound("u"), 404, "NoSuchUpload"),
     (e.InvalidPart(1, upload="u"), 400, "InvalidPart"),
     (e.InvalidPartOrder("order"), 400, "InvalidPartOrder"),
@@ -156,8 +175,15 @@ def test_an_error_is_told(error: e.AisleError, status: int, code: str) -> None:
 def test_every_error_of_the_house_has_an_example() -> None:
     """A new class has to say how it is told."""
     known = {type(error) for error, _, _ in EXAMPLES}
-    house = {kind for kind in subclasses(e.AisleError) if kind.__module__ == e.__name__}
+    inside = f"{e.__name__}."
+    house = {kind for kind in subclasses(e.AisleError) if kind.__module__.startswith(inside)}
     assert house == {*known} - {S3Error}
+
+
+def test_every_error_of_the_house_is_imported_from_the_package() -> None:
+    inside = f"{e.__name__}."
+    house = {kind for kind in subclasses(e.AisleError) if kind.__module__.startswith(inside)}
+    assert {getattr(e, name) for name in e.__all__} == {e.AisleError, *house}
 
 
 def test_what_is_wrong_inside_is_not_told() -> None:

@@ -85,7 +85,8 @@ def test_no_two_rows_mean_the_same_request() -> None:
 
 
 def test_every_handler_is_of_an_operation() -> None:
-    assert set(HANDLERS) <= {name for row in ROUTES for name in row.names}
+    routed = {name for row in ROUTES for name in row.names}
+    assert set(HANDLERS) - routed == {"PostObject"}  # which is told by more than its route
 
 
 @pytest.mark.parametrize(

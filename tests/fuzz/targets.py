@@ -7,6 +7,7 @@ runs all of them for a moment, `make fuzz` one of them for as long as is wanted.
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -16,6 +17,8 @@ from typing import Final, NamedTuple
 
 from aisle.api.iam.operations import OPERATIONS
 from aisle.api.iam.query import check, read
+from aisle.api.s3 import corsrules, postpolicy, websiterules
+from aisle.api.s3.formdata import FormError, FormParser
 from aisle.auth.authenticate import authenticate
 from aisle.auth.chunked import ChunkedDecoder, ChunkSigner
 from aisle.auth.credentials import Authenticated
@@ -301,6 +304,80 @@ def inventory_csv(data: bytes) -> None:
         assert not set('<>&"') & {*kept.etag, *kept.storage_class, *kept.version}
 
 
+# --- browsers -------------------------------------------------------------------------------
+
+
+def multipart(data: bytes) -> None:
+    """The parts of a form are the same when it comes byte by byte, and so is a refusal."""
+    assert _parts([data]) == _parts([data[at : at + 1] for at in range(len(data))])
+
+
+def _parts(pieces: Sequence[bytes]) -> list[object] | None:
+    parser = FormParser(b"b")
+    found: list[object] = []
+    try:
+        for piece in pieces:
+            for event in parser.feed(piece):
+                if isinstance(event, bytes) and found and isinstance(found[-1], bytes):
+                    found[-1] += event
+                else:
+                    found.append(event)
+    except FormError:
+        return None
+    return found
+
+
+def post_policy(data: bytes) -> None:
+    """A policy that is read says for how long it counts, and of which sizes files may be."""
+    with suppress(AisleError):
+        policy = postpolicy.parse(base64.b64encode(data).decode())
+        assert policy.least >= 0
+        policy.check({"key": "k"}, NOW)
+
+
+def cors(data: bytes) -> None:
+    """Rules that are taken are given back as they are, and let nobody in with credentials whom they
+    do not name."""
+    with suppress(AisleError):
+        rules = corsrules.read(data)
+        assert corsrules.read(corsrules.shown(rules)) == rules
+        for rule in rules:
+            told = dict(corsrules.replied(rule, "https://evil.example"))
+            if b"access-control-allow-credentials" in told:
+                assert "https://evil.example" in rule.origins
+
+
+def website(data: bytes) -> None:
+    """A configuration that is taken is given back as it is, and no redirect ends its header."""
+    with suppress(AisleError):
+        found = websiterules.read(data)
+        assert websiterules.read(websiterules.shown(found)) == found
+        target = websiterules.Target("http", "host", "key\r\n")
+        for rule in found.rules:
+            assert websiterules.location(rule, target)[1].isprintable()
+
+
+_PART: Final = (
+    b'--b\r\nContent-Disposition: form-data; name="file"; filename="a \\"b\\".txt"\r\n\r\n'
+)
+_MULTIPART: Final = (_PART + b"data\r\n--b--\r\n", _PART + b"\r\n--b \t\r\n", b"\r\n--b--")
+_POST_POLICIES: Final = (
+    b'{"expiration": "2027-01-01T00:00:00Z", "conditions": [{"bucket": "b"},'
+    b' ["starts-with", "$key", "k"], ["content-length-range", 1, 5]]}',
+)
+_CORS: Final = (
+    b"<CORSConfiguration><CORSRule><AllowedOrigin>https://*</AllowedOrigin><AllowedMethod>GET"
+    b"</AllowedMethod><AllowedHeader>*</AllowedHeader><MaxAgeSeconds>5</MaxAgeSeconds></CORSRule>"
+    b"</CORSConfiguration>",
+)
+_WEBSITES: Final = (
+    b"<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument><RoutingRules>"
+    b"<RoutingRule><Condition><KeyPrefixEquals>k</KeyPrefixEquals></Condition><Redirect><HostName>h"
+    b"</HostName><ReplaceKeyWith>n</ReplaceKeyWith></Redirect></RoutingRule></RoutingRules>"
+    b"</WebsiteConfiguration>",
+)
+
+
 TARGETS: Final = {
     "signature": Target(signature, _SIGNATURES),
     "chunks": Target(chunks, _CHUNKS),
@@ -309,6 +386,10 @@ TARGETS: Final = {
     "identity-policy": Target(identity_policy, _POLICIES),
     "jwt": Target(jwt, _TOKENS),
     "form": Target(form, _FORMS),
+    "multipart": Target(multipart, _MULTIPART),
+    "post-policy": Target(post_policy, _POST_POLICIES),
+    "cors": Target(cors, _CORS),
+    "website": Target(website, _WEBSITES),
     "query": Target(query, (b"a=b&c=%C3%A9&d&=&a=+", b"list-type=2&prefix=%ff%00", b"%&%%=%1")),
     "range": Target(byte_range, (b"bytes=0-99", b"bytes=-5", b"bytes=5-", b"bytes=0-1,3-4")),
     "token": Target(token, (b"a2Zvbw", b"cGEv", b"====")),

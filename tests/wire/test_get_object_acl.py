@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from aisle.namespace.versions import ids
 from tests.harness import Node
 from tests.wire import acls
 from tests.wire.support import object_target, put_parts, read, refused
@@ -109,7 +110,7 @@ def test_what_is_not_there_has_no_acl(s3: Any, bucket: str) -> None:
         s3.get_object_acl(Bucket=bucket, Key="k")
     s3.put_object(Bucket=bucket, Key="k", Body=b"1")
     with refused(404, "NoSuchVersion"):
-        s3.get_object_acl(Bucket=bucket, Key="k", VersionId="3")
+        s3.get_object_acl(Bucket=bucket, Key="k", VersionId=ids.mint(3))
     with refused(404, "NoSuchBucket"):
         s3.get_object_acl(Bucket="no-such-bucket-of-acls", Key="k")
 

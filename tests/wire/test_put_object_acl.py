@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from aisle.namespace.versions import ids
 from tests.harness import Node
 from tests.wire import acls
 from tests.wire.support import expect_error, object_target, put_parts, read, refused
@@ -109,7 +110,7 @@ def test_what_is_not_there_gets_no_acl(s3: Any, bucket: str) -> None:
         s3.put_object_acl(Bucket=bucket, Key="k", ACL="private")
     s3.put_object(Bucket=bucket, Key="k", Body=b"1")
     with refused(404, "NoSuchVersion"):
-        s3.put_object_acl(Bucket=bucket, Key="k", ACL="private", VersionId="3")
+        s3.put_object_acl(Bucket=bucket, Key="k", ACL="private", VersionId=ids.mint(3))
     s3.put_object_acl(Bucket=bucket, Key="k", ACL="public-read", VersionId="null")
     assert len(acls.of_object(s3, bucket, "k")) == 2
 

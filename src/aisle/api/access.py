@@ -14,7 +14,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from aisle.api.base import Context, Service
-from aisle.api.conditions import AccountNeeded, RequestConditions, UploadNeeded
+from aisle.api.conditions import (
+    AccountNeeded,
+    BodyNeeded,
+    RequestConditions,
+    TagsNeeded,
+    UploadNeeded,
+)
 from aisle.auth import sigv2, sigv4
 from aisle.auth.access import (
     Action,
@@ -30,6 +36,7 @@ from aisle.auth.payload import unchecked_payload
 from aisle.core import permissions
 from aisle.core.errors import (
     AccessDenied,
+    DeleteMarkerNamed,
     ExpiredToken,
     InvalidAccessKey,
     InvalidArgument,
@@ -37,14 +44,16 @@ from aisle.core.errors import (
     KeyTooLong,
     ObjectNotFound,
     UploadNotFound,
+    VersionNotFound,
 )
 from aisle.core.http import RequestHead
 from aisle.core.names import MAX_KEY_BYTES, encode_key
 from aisle.core.permissions import ACCESS_ALL
 from aisle.core.sigv4 import SERVICE
-from aisle.namespace import documents, objects, uploads
+from aisle.namespace import documents, events, objects, uploads
 from aisle.namespace.records import Bucket
 from aisle.namespace.store import BucketRow
+from aisle.namespace.windows import LOOK
 
 # Either of them in the query makes a request a presigned one.
 SIGNATURES: Final = frozenset({"X-Amz-Signature", "Signature"})
@@ -53,6 +62,9 @@ _PRESIGNED: Final = sigv4.MARKS | sigv2.MARKS
 _TOKEN_HEADER: Final = "x-amz-security-token"  # noqa: S105 - the name of a header
 # AIStore's: with authentication off a bucket's `access` cannot close these.
 _ALWAYS_OPEN: Final = permissions.READ_ONLY | permissions.PATCH | permissions.SET_BUCKET_ACL
+# What changes nothing brings no event about.
+_LOOKING: Final = frozenset({"GET", "HEAD"})
+_STRANGER: Final = "Anonymous"
 _LIST_BUCKET: Final = Action("s3:ListBucket", permissions.LIST_OBJECTS)
 
 
@@ -72,6 +84,22 @@ async def identify(
     For `target`, `service` and `digest` see `authenticate`. Raises what it raises, and
     `InvalidToken` or `ExpiredToken`.
     """
+    await _identify(svc, ctx, target=target, service=service, digest=digest)
+    note_cause(ctx)
+
+
+def note_cause(ctx: Context) -> None:
+    """Remember who brings about what this request does, once they are known."""
+    if ctx.head.method not in _LOOKING:
+        # Each request has a context of its own.
+        events.CAUSE.set(
+            events.Cause(ctx.who.arn or ctx.who.name or _STRANGER, ctx.head.client, ctx.request_id)
+        )
+
+
+async def _identify(
+    svc: Service, ctx: Context, *, target: tuple[str, str] | None, service: str, digest: str
+) -> None:
     if not svc.auth_enabled:
         ctx.principal, ctx.payload = svc.principals.root, unchecked_payload(ctx.head)
         params = ctx.head.params
@@ -156,11 +184,16 @@ async def authorise(
     key: str = "",
     *,
     target: ObjectAccess | None = None,
+    version: str | None = None,
 ) -> None:
-    """Raise `AccessDenied` unless whoever asks may do `action` here; `ObjectNotFound` where only
-    the object could say so, there is none, and whoever asks may list the bucket."""
-    decision = await _decided(svc, ctx, action, row, key, target=target)
+    """Raise `AccessDenied` unless whoever asks may do `action` here; `ObjectNotFound` or
+    `VersionNotFound` where only the object could say so, there is none, and whoever asks may list
+    the bucket. `version` is the one that is meant, where that is not what the request names."""
+    decision = await _decided(svc, ctx, action, row, key, target=target, version=version)
     if decision is Decision.OBJECT and row is not None and await may(svc, ctx, _LIST_BUCKET, row):
+        named = RequestConditions(svc, ctx).version if version is None else version
+        if named:
+            raise VersionNotFound(row.record.name, key, named)
         raise ObjectNotFound(row.record.name, key)
     if decision is not Decision.ALLOW:
         raise refused(ctx, action, row, key)
@@ -217,20 +250,21 @@ async def _decided(
     whole: bool = False,
     target: ObjectAccess | None = None,
     access: BucketAccess | None = None,
+    version: str | None = None,
 ) -> Decision:
     """See `may`; OBJECT if the object decides and there is none."""
     if not svc.auth_enabled:
         free = row is None or _leaves_open(row.record, action.bit)
         return Decision.ALLOW if free else Decision.DENY
     if access is not None or row is None:
-        return await _by(svc, ctx, action, row, key, whole, target, access)
+        return await _by(svc, ctx, action, row, key, whole, target, access, version)
     access = (await documents.of(svc.store, row, recent=True)).access
-    decision = await _by(svc, ctx, action, row, key, whole, target, access)
+    decision = await _by(svc, ctx, action, row, key, whole, target, access, version)
     if decision is Decision.ALLOW or not svc.store.index.lag:
         return decision
     # What another gateway has just opened is open: a refusal goes by what is so now.
     access = (await documents.of(svc.store, row)).access
-    return await _by(svc, ctx, action, row, key, whole, target, access)
+    return await _by(svc, ctx, action, row, key, whole, target, access, version)
 
 
 async def _by(
@@ -242,6 +276,7 @@ async def _by(
     whole: bool,
     target: ObjectAccess | None,
     access: BucketAccess | None,
+    version: str | None,
 ) -> Decision:
     """The decision by what a bucket says of its access."""
     plain = plainly(ctx.who, action, access)
@@ -251,7 +286,7 @@ async def _by(
         if not whole:
             raise KeyTooLong(len(key), MAX_KEY_BYTES)
         key = key[:MAX_KEY_BYTES]
-    conditions = RequestConditions(svc, ctx)
+    conditions = RequestConditions(svc, ctx, action.name)
     resource = _resource(ctx, row, key)
     while True:
         try:
@@ -265,11 +300,23 @@ async def _by(
         except UploadNeeded:
             conditions.upload = {} if row is None else await _begun(svc, ctx, row, key)
             continue
+        except BodyNeeded:
+            learn, ctx.learn = ctx.learn, None
+            if learn is not None:
+                await learn()
+            continue
+        except TagsNeeded as needed:
+            if needed.bucket:
+                conditions.bucket_tags = await _bucket_tags(svc, row)
+            else:
+                conditions.tags = await _tags(svc, row, key, conditions.version)
+            continue
         if decision is not Decision.OBJECT:
             return decision
         if row is None or not key or whole or target is not None:
             return Decision.DENY
-        target = await _object(svc, row, key)
+        named = conditions.version if version is None else version
+        target = await _object(svc, row, key, named)
         if target is None:
             return Decision.OBJECT
 
@@ -287,15 +334,34 @@ def _leaves_open(bucket: Bucket, bit: int) -> bool:
     return not bit or int(bucket.props.get("access", ACCESS_ALL)) & bit == bit
 
 
-async def _object(svc: Service, row: BucketRow, key: str) -> ObjectAccess | None:
-    """What an object says of its own access, `None` if there is none."""
+async def _object(svc: Service, row: BucketRow, key: str, version: str) -> ObjectAccess | None:
+    """What an object, or the version of it that is named, says of its own access; `None` if there
+    is none, or what is named is no version id, which its handler tells to who may hear it."""
     if row.record.behind is not None:
         return ObjectAccess(row.record.owner, None)  # no ACL of it is kept here
     try:
-        record = await objects.head(svc.store, row, encode_key(key))
-    except ObjectNotFound:
+        record = await objects.head(svc.store, row, encode_key(key), LOOK._replace(version=version))
+    except (ObjectNotFound, VersionNotFound, DeleteMarkerNamed, InvalidArgument):
         return None
     return ObjectAccess(record.owner, record.acl)
+
+
+async def _tags(svc: Service, row: BucketRow | None, key: str, version: str) -> Mapping[str, str]:
+    """The tags of an object, or of one of its versions; of remote buckets none are known here."""
+    if row is None or not key or row.record.behind is not None:
+        return {}
+    try:
+        how = LOOK._replace(version=version)
+        return (await objects.head(svc.store, row, encode_key(key), how)).tags
+    except (ObjectNotFound, VersionNotFound, DeleteMarkerNamed, InvalidArgument):
+        return {}
+
+
+async def _bucket_tags(svc: Service, row: BucketRow | None) -> Mapping[str, str]:
+    """The tags of a bucket, if policies may ask for them."""
+    if row is None or not row.record.has & documents.BITS[documents.ABAC]:
+        return {}
+    return await documents.tags_of(svc.store, row)
 
 
 async def _begun(svc: Service, ctx: Context, row: BucketRow, key: str) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from aisle.api.limits import Limits
 from aisle.auth.payload import Payload
@@ -22,8 +22,12 @@ from aisle.core.logfiles import LogFiles
 from aisle.jobs.inventories import Inventories
 from aisle.jobs.jobs import Jobs
 from aisle.jobs.members import Watch
+from aisle.namespace.accesslogs import AccessLogs
 from aisle.namespace.store import BucketRow, Store
 from aisle.namespace.users.principals import Principals
+from aisle.query.runner import Queries
+from aisle.targets.base import NONE as NO_TARGETS
+from aisle.targets.base import Targets
 
 # x-amz-id-2 and HostId: for Amazon a second request id, here always the same.
 HOST_ID: Final = b"YWlzbGU="
@@ -85,6 +89,7 @@ class Service:
     root_api: bool = True  # the S3 API answers at the root too: feature S3-API-via-Root
     node: str = ""  # this node's id
     advertise: str = ""  # where others reach it; empty: where the client did
+    targets: Targets = NO_TARGETS  # of event notifications
     promote_dir: Path | None = None  # below which files may be promoted; none: no files may
     watch: Watch | None = None  # the nodes of the cluster; none if this one is alone
     ready: Callable[[], bool] = lambda: True
@@ -96,10 +101,24 @@ class Service:
     log: LogFiles | None = None
     local: Mapping[str, Any] = field(default_factory=dict)  # AIStore's local part of the config
     stop: Callable[[], None] | None = None  # ends the node in order; none if it is not ours to end
+    website_domains: tuple[str, ...] = ()  # below which buckets are served as websites
+    access_logs: AccessLogs | None = None  # of buckets that log; none if nobody writes them
+    queries: Queries = field(default_factory=Queries)  # on objects: SelectObjectContent
     inventories: Inventories = field(init=False)  # of remote buckets
 
     def __post_init__(self) -> None:
         self.inventories = Inventories(self.store, self.jobs)
+
+
+class Beside(NamedTuple):
+    """What a request did beside what it names, for the access log of the bucket it did it in."""
+
+    row: BucketRow
+    operation: str
+    key: str
+    version: str = ""
+    status: int = 200
+    error: str = ""
 
 
 @dataclass(slots=True)
@@ -118,9 +137,12 @@ class Context:
     unsigned: bool = False  # nobody signed it, and nobody had to
     row: BucketRow | None = None  # of the bucket it is for, once that was found
     facts: dict[str, tuple[str, ...]] = field(default_factory=dict)  # condition keys not in `head`
+    learn: Callable[[], Awaitable[None]] | None = None  # reads what of `facts` is in the body
     via: Backend | None = None  # to the remote bucket, as whoever asks has signed for it
     counted: bool = False  # by the limit of a bucket
     denied: str = ""  # why it was refused: for the log, not for the client
+    extra: Headers = field(default_factory=list)  # of the reply, be it an error
+    beside: list[Beside] = field(default_factory=list)
 
     @property
     def known_payload(self) -> Payload:
@@ -159,6 +181,23 @@ def _virtual_bucket(host: str, domains: tuple[str, ...]) -> tuple[str, bool] | N
         if host.endswith(name) and host[: -len(name)].endswith("."):
             return host[: -len(name) - 1], bool(mount)
     return None
+
+
+def website_bucket(
+    head: RequestHead, websites: tuple[str, ...], domains: tuple[str, ...]
+) -> str | None:
+    """The bucket that the Host header names in front of one of `websites`, unless one of `domains`
+    says more of that host."""
+    return _website_bucket(head.headers.get("host", ""), websites, domains)
+
+
+@lru_cache(maxsize=256)
+def _website_bucket(host: str, websites: tuple[str, ...], domains: tuple[str, ...]) -> str | None:
+    found = _virtual_bucket(host, websites)
+    other = _virtual_bucket(host, domains)
+    if found is None or not found[0] or (other is not None and len(other[0]) < len(found[0])):
+        return None
+    return found[0]
 
 
 async def read_all(body: RequestBody, limit: int) -> bytes | None:

@@ -3,7 +3,9 @@
 Nothing is read or computed before a policy asks: most requests meet no condition at all. A key that
 the request says nothing about is `None`, which is what Amazon calls an absent key; those that say
 who asks are answered by `aisle.auth.access`, from the principal. What is in the body, and what the
-native API says otherwise than in headers, handlers leave in `Context.facts`.
+native API says otherwise than in headers, is in `Context.facts`: handlers leave it there, or
+`Context.learn` does once it is asked for. An object's tags count for the actions that have such
+keys, a bucket's (`aws:ResourceTag`) where attribute-based access is enabled for it.
 
 Spec: "AWS global condition context keys" (IAM user guide); "Actions, resources, and condition keys
 for Amazon S3" (service authorization reference).
@@ -11,15 +13,17 @@ for Amazon S3" (service authorization reference).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_to_bytes
 
 from aisle.api.base import Context, Service
 from aisle.auth import sigv2, sigv4
 from aisle.auth.dates import parse_timestamp, to_timestamp
 from aisle.auth.payload import HASH_HEADER, HASH_PARAM
+from aisle.auth.policy.actions import has_key
 from aisle.core.errors import AuthError, InvalidRequest
 from aisle.core.http import RequestHead, decode_component
 
@@ -32,12 +36,14 @@ _LISTINGS: Final = frozenset(
 # Whether a request makes an object, or only prepares one: what rules on `If-None-Match` ask for.
 _CREATES: Final[Mapping[str, str]] = {
     "PutObject": "true",
+    "PostObject": "true",
     "CopyObject": "true",
     "CompleteMultipartUpload": "true",
     "CreateMultipartUpload": "false",
     "UploadPart": "false",
     "UploadPartCopy": "false",
 }
+_COPIES: Final = frozenset({"CopyObject", "UploadPartCopy"})
 _OF_UPLOADS: Final = frozenset({"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"})
 # What a new object is to be like, which only the request that begins an upload says.
 _OF_NEW: Final = frozenset({
@@ -45,9 +51,16 @@ _OF_NEW: Final = frozenset({
     "x-amz-grant-write", "x-amz-grant-write-acp", "x-amz-object-lock-legal-hold",
     "x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date",
     "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
-    "x-amz-server-side-encryption-customer-algorithm", "x-amz-storage-class",
+    "x-amz-server-side-encryption-customer-algorithm", "x-amz-storage-class", "x-amz-tagging",
     "x-amz-website-redirect-location",
 })  # fmt: skip
+
+# What is in the body of some requests, and the headers by which others say the same.
+_IN_BODIES: Final = ("s3:requestobjecttag", "s3:object-lock-", "aws:requesttag/", "aws:tagkeys")
+_OF_BODIES: Final = ("x-amz-tagging", "x-amz-object-lock-")
+_BY_BODY: Final = frozenset(
+    {"PutObjectTagging", "PutObjectRetention", "PutObjectLegalHold", "PutObjectLockConfiguration"}
+)
 
 
 class AccountNeeded(Exception):
@@ -58,14 +71,29 @@ class UploadNeeded(Exception):
     """A policy asks for what was said when an upload was begun, which has to be read first."""
 
 
+class BodyNeeded(Exception):
+    """A policy asks for what is in the body of the request, which has to be read first."""
+
+
+class TagsNeeded(Exception):
+    """A policy asks for the tags of what is there, which have to be read first."""
+
+    def __init__(self, *, bucket: bool) -> None:
+        super().__init__()
+        self.bucket = bucket  # those of the bucket, not of the object
+
+
 class RequestConditions:
-    """The `Conditions` of one request: see `aisle.auth.access`."""
+    """The `Conditions` of one request that asks for `action`: see `aisle.auth.access`."""
 
-    __slots__ = ("account", "ctx", "svc", "upload")
+    __slots__ = ("account", "action", "bucket_tags", "ctx", "svc", "tags", "upload")
 
-    def __init__(self, svc: Service, ctx: Context) -> None:
+    def __init__(self, svc: Service, ctx: Context, action: str = "") -> None:
         self.svc = svc
         self.ctx = ctx
+        self.action = action.lower()
+        self.tags: Mapping[str, str] | None = None  # of the object, once they were asked for
+        self.bucket_tags: Mapping[str, str] | None = None  # likewise
         self.account: str | None = None  # of the bucket's owner, once it was asked for
         self.upload: Mapping[str, str] | None = None  # what its beginning said, likewise
 
@@ -83,27 +111,56 @@ class RequestConditions:
         return found
 
     def _values(self, key: str) -> tuple[str, ...] | None:
+        if self.ctx.learn is not None and key.startswith(_IN_BODIES):
+            raise BodyNeeded
         known = self.ctx.facts.get(key)
         if known is not None:
             return known
+        if key.startswith(_TAGS_THERE):
+            value = self._there(key)
+            return None if value is None else (value,)
         read = _KEYS.get(key)
         if read is not None:
             value = read(self)
             return None if value is None else (value,)
         header = _HEADERS.get(key)
         if header is not None:
-            value = self._header(header)
+            value = self.header(header)
             return None if value is None else (value,)
         if key == "s3:requestobjecttagkeys":
             return tuple(_tags(self)) or None
         if key.startswith(_TAG):
-            name = key[len(_TAG) :]
-            value = {tag.lower(): text for tag, text in _tags(self).items()}.get(name)
+            value = _named(_tags(self), key)
             return None if value is None else (value,)
         return None
 
-    def _header(self, name: str) -> str | None:
-        """A header; of what an upload in parts is to become, the request that began it told."""
+    def _there(self, key: str) -> str | None:
+        """A tag that the object, or the bucket, has by now."""
+        if key.startswith(_EXISTING):
+            if not has_key(self.action, key):
+                return None
+            if self.tags is None:
+                raise TagsNeeded(bucket=False)
+            return _named(self.tags, key)
+        if self.bucket_tags is None:
+            raise TagsNeeded(bucket=True)
+        return _named(self.bucket_tags, key)
+
+    @property
+    def version(self) -> str:
+        """The version of the object that is asked for."""
+        named = self.ctx.facts.get("s3:versionid")
+        if named is not None:
+            return named[0]
+        # The version of a copy's source is no parameter, and its target has none.
+        copies = self.ctx.operation in _COPIES
+        return "" if copies else self.ctx.head.params.get("versionId", "")
+
+    def header(self, name: str) -> str | None:
+        """A header; of what an upload in parts is to become, the request that began it told, and
+        those of a new object say nothing where the body does."""
+        if self.ctx.operation in _BY_BODY and name.startswith(_OF_BODIES):
+            return None
         if name not in _OF_NEW or self.ctx.operation not in _OF_UPLOADS:
             return self.ctx.head.headers.get(name)
         if self.upload is None:
@@ -118,6 +175,8 @@ def told_of_new(head: RequestHead) -> dict[str, str]:
 
 
 _TAG: Final = "s3:requestobjecttag/"
+_EXISTING: Final = "s3:existingobjecttag/"
+_TAGS_THERE: Final = (_EXISTING, "aws:resourcetag/", "s3:buckettag/")
 _HEADERS: Final[Mapping[str, str]] = {
     "aws:useragent": "user-agent",
     "aws:referer": "referer",
@@ -149,13 +208,39 @@ _HEADERS: Final[Mapping[str, str]] = {
 
 def _tags(request: RequestConditions) -> dict[str, str]:
     """The tags that a write gives its object, written as a query string."""
-    text = request.ctx.head.headers.get("x-amz-tagging", "")
+    text = request.header("x-amz-tagging") or ""
     tags: dict[str, str] = {}
     for pair in text.split("&", _TAGS)[:_TAGS]:
         name, _, value = pair.partition("=")
         if name:
-            tags[unquote_plus(name)] = unquote_plus(value)
+            tags[_unquoted(name)] = _unquoted(value)
     return tags
+
+
+def _unquoted(text: str) -> str:
+    """A part of a query string as it is when the bytes on the wire are UTF-8."""
+    raw = text.replace("+", " ").encode("latin-1", "replace")
+    return unquote_to_bytes(raw).decode("utf-8", "replace")
+
+
+def _named(tags: Mapping[str, str], key: str) -> str | None:
+    """The value of the tag that a condition key names, whatever the case."""
+    name = key.partition("/")[2]
+    return {tag.lower(): text for tag, text in tags.items()}.get(name)
+
+
+def _remaining(request: RequestConditions) -> str | None:
+    """For how many days what is written is to be retained."""
+    text = request.header("x-amz-object-lock-retain-until-date")
+    try:
+        until = None if not text else datetime.fromisoformat(text[:64].strip())
+    except ValueError:
+        return None
+    if until is None:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return str(math.ceil((until.timestamp() - request.now) / 86_400))
 
 
 # --- where and how --------------------------------------------------------------------------
@@ -274,4 +359,5 @@ _KEYS: Final[Mapping[str, Callable[[RequestConditions], str | None]]] = {
     "s3:max-keys": _listing("max-keys"),
     "s3:versionid": _version,
     "s3:objectcreationoperation": _creates,
+    "s3:object-lock-remaining-retention-days": _remaining,
 }

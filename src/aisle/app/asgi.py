@@ -15,9 +15,10 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Protocol
 
-from aisle.api.base import Context, Headers, Response, Service, virtual_bucket
+from aisle.api.base import Context, Headers, Response, Service, virtual_bucket, website_bucket
 from aisle.api.iam import target as iam_target
 from aisle.api.native import easy
+from aisle.api.s3 import accesslogs
 from aisle.app import edge as edges
 from aisle.app import stalls
 from aisle.app.edge import Edge
@@ -82,6 +83,7 @@ class App:
         s3: Dialect,
         native: Dialect,
         iam: Dialect,
+        website: Dialect | None = None,
         startup: Callable[[], Awaitable[Service]],
         shutdown: Hook,
         log: Log | None = None,
@@ -91,6 +93,7 @@ class App:
         self._s3 = s3
         self._native = native
         self._iam = iam
+        self._website = website
         self._startup = startup
         self._shutdown = shutdown
         self._log = log
@@ -163,7 +166,9 @@ class App:
         ctx = Context(head, body, request_id)
         dialect = self._s3
         try:
-            if await _is_native(svc, head):
+            if self._website is not None and website_bucket(head, svc.website_domains, svc.domains):
+                dialect = self._website
+            elif await _is_native(svc, head):
                 dialect = self._native
             elif head.path in iam_target.PATHS and iam_target.takes(svc, head):
                 dialect = self._iam
@@ -176,11 +181,17 @@ class App:
         except Exception:
             _log.exception("request %s failed: %s %r", request_id, head.method, path)
             response = dialect.tell(ctx, InternalError("internal error"))
+        turned = time.perf_counter_ns() - started
         extra: Headers = [
             (b"x-amz-request-id", request_id.encode()),
             *edges.standard(scheme, headers.get("host", "")),
+            *ctx.extra,
         ]
-        if ctx.key and edges.runs_here(response.headers, head, svc.domains):
+        if (
+            ctx.key
+            and dialect is not self._website
+            and edges.runs_here(response.headers, head, svc.domains)
+        ):
             extra.append(edges.SANDBOX)
         if not body.ended and response.waits and "expect" not in headers:
             await body.drain()
@@ -210,6 +221,17 @@ class App:
             duration = time.perf_counter_ns() - started
             svc.counters.note(ctx.operation, response.status, body.count, sent, duration)
             self._note(ctx, response.status, sent, duration)
+            if dialect is self._s3 or dialect is self._website:
+                accesslogs.note(
+                    svc,
+                    ctx,
+                    response,
+                    sent=sent,
+                    total=duration,
+                    turned=turned,
+                    http=scope.get("http_version", "1.1"),
+                    website=dialect is self._website,
+                )
             if self._audit is not None:
                 self._audit.record(
                     ctx, dialect.NAME, response.status, response.error, sent, duration

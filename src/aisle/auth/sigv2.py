@@ -128,6 +128,17 @@ def check_query(
     return _verify(head, _find(access_key, lookup), proof, expires, target)
 
 
+def check_policy(policy: str, access_key: str, proof: str, lookup: Lookup) -> Credential:
+    """The keys that the policy of a form was signed with; what is signed is its text in base64."""
+    _check_text(access_key, proof, query=False)
+    found = _find(access_key, lookup)
+    digest = hmac.digest(found.secret_key.encode(), policy.encode("latin-1"), "sha1")
+    computed = b2a_base64(digest, newline=False)
+    if not hmac.compare_digest(computed, proof.encode("ascii")):
+        raise SignatureMismatch(access_key, provided=proof, string_to_sign=policy)
+    return found
+
+
 def _check_text(access_key: str, proof: str, *, query: bool) -> None:
     # What follows relies on plain text: it is compared, and repeated in error replies.
     text = access_key + proof

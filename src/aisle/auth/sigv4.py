@@ -186,6 +186,26 @@ def check_query(
     return known._replace(head=with_headers(head, moved)) if moved else known
 
 
+def check_policy(
+    policy: str, credential: str, timestamp: str, proof: str, lookup: Lookup, now: float
+) -> Credential:
+    """The keys that the policy of a form was signed with: what is signed is its text in base64, as
+    it was sent. It is good for seven days at most, as a presigned URL is."""
+    claim = _claim(credential, "", proof, False, SERVICE)
+    time = parse_timestamp(timestamp)
+    if time is None:
+        raise MalformedCredentials("x-amz-date must be in the ISO8601 basic format")
+    if now < time - MAX_SKEW:
+        raise RequestExpired("Request is not valid yet")
+    if now > time + MAX_EXPIRES:
+        raise RequestExpired("Request has expired")
+    found = _find(claim, timestamp, lookup)
+    key = signing_key(found.secret_key, claim.scope.date, claim.scope.region, SERVICE)
+    if not hmac.compare_digest(signature(key, policy), claim.proof):
+        raise SignatureMismatch(found.access_key, provided=claim.proof, string_to_sign=policy)
+    return found
+
+
 def _parse_authorization(text: str, service: str) -> _Claim:
     algorithm, _, rest = text.partition(" ")
     if algorithm != ALGORITHM:
@@ -234,6 +254,18 @@ def _claim(credential: str, signed: str, proof: str, query: bool, service: str) 
     if not (proof.isascii() and proof.isalnum()):
         raise MalformedCredentials("the signature has characters it cannot have", query=query)
     return _Claim(_scope(credential, signed, query, service), proof, query)
+
+
+def region_of(head: RequestHead) -> str:
+    """The region that a signed request names, `""` if it names none. Not to be trusted before the
+    signature is."""
+    text = head.headers.get("authorization", "")
+    if text.startswith(ALGORITHM):
+        text = text.partition("Credential=")[2].partition(",")[0]
+    else:
+        text = head.params.get("X-Amz-Credential", "")
+    parts = text.strip().rsplit("/", 4)
+    return parts[2] if len(parts) == 5 else ""
 
 
 @lru_cache(maxsize=1024)

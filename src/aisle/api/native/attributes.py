@@ -26,7 +26,7 @@ from aisle.core.dates import http_date
 from aisle.core.errors import InvalidArgument, ObjectNotFound
 from aisle.core.http import field_value
 from aisle.core.names import encode_key
-from aisle.namespace import edits, objects
+from aisle.namespace import layouts, objects
 from aisle.namespace.records import Object
 from aisle.namespace.store import BucketRow, store_id
 from aisle.namespace.windows import LOOK, How
@@ -142,7 +142,7 @@ async def used(svc: Service, bucket: BucketRow, key: bytes, record: Object) -> i
 async def _places(svc: Service, record: Object, wanted: frozenset[str]) -> Headers:
     """The node that serves an object, and where the engine below has its first bytes. Those of a
     small object are in the index, which is no such place."""
-    extents = await edits.extents_of(svc.store, record) or ()
+    extents = await layouts.extents_of(svc.store, record) or ()
     place = ""
     if extents and not extents[0].inline and not extents[0].cold:
         place = await svc.store.blobs.place(extents[0].blob)

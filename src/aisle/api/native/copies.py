@@ -13,7 +13,7 @@ from aisle.api.native.objects import ETL, stored_headers
 from aisle.api.native.route import Route
 from aisle.core.errors import InvalidArgument, InvalidRequest
 from aisle.core.names import encode_key
-from aisle.namespace import objects
+from aisle.namespace import copies, objects
 from aisle.namespace.objects import Description
 from aisle.namespace.windows import READ
 
@@ -42,7 +42,7 @@ async def copy_object(svc: Service, ctx: Context, message: Message) -> Response:
         storage_class=record.storage_class,
         owner=bucket.record.owner,
     )
-    copied = await objects.copy(svc.store, found, bucket, target, description, small=small)
+    copied = await copies.copy(svc.store, found, bucket, target, description, small=small)
     return Response(200, stored_headers(copied))
 
 

@@ -111,6 +111,8 @@ TABLE: Final[Mapping[type[e.AisleError], tuple[int, Callable[[Context, Any], str
         lambda ctx, error: f'bucket "{_bucket(ctx, error.bucket)}" is not empty',
     ),
     e.ObjectNotFound: (404, _object_missing),
+    e.ObjectLocked: (403, lambda ctx, error: f"a version is locked: {error}"),
+    e.VersionsKept: (409, _said),
     e.ArchiveError: (400, _said),
     e.MemberNotFound: (404, _said),
     e.UploadNotFound: (404, _said),  # no object's name in it: the SDK would try again and again
@@ -120,6 +122,9 @@ TABLE: Final[Mapping[type[e.AisleError], tuple[int, Callable[[Context, Any], str
     NodeNotFound: (404, _said),
     JobNotFound: (404, _said),
     e.PreconditionFailed: (412, _said),
+    e.CustomerKeyWrong: (403, _said),
+    e.KeyRingMissing: (501, _said),
+    e.SealingError: (400, _said),
     e.RangeNotSatisfiable: (416, _said),
     e.RemoteBucketNotFound: (404, _said),
     e.RemoteObjectNotFound: (404, _said),

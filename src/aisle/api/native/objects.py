@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from aisle.api.access import writer
 from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.native import peers
 from aisle.api.native.attributes import head_object
@@ -20,7 +21,7 @@ from aisle.api.native.windows import wants_latest
 from aisle.core.errors import InvalidArgument, ObjectNotFound
 from aisle.core.names import encode_key
 from aisle.core.ranges import Span, resolve_range
-from aisle.namespace import bodies, objects, reads
+from aisle.namespace import bodies, destroy, objects, reads
 from aisle.namespace.bodies import DIGEST_OF
 from aisle.namespace.objects import Description, Found
 from aisle.namespace.records import Object
@@ -88,10 +89,8 @@ async def get_object(svc: Service, ctx: Context, message: Message) -> Response:
         return Response(200, headers, body, record.size)
     headers.append((b"content-range", f"bytes {span.start}-{span.last}/{record.size}".encode()))
     headers += checksum_headers(*await _range_digest(svc, bucket, found, small, span))
-    if small is not None:
-        return Response(206, headers, small[span.start : span.start + span.length], span.length)
-    stream = bodies.read_extents(svc.store, found.extents, span.start, span.length)
-    return Response(206, headers, stream, span.length)
+    data = await reads.part(svc.store, found, small, span.start, span.length)
+    return Response(206, headers, data, span.length)
 
 
 async def _range_digest(
@@ -116,7 +115,8 @@ async def _range_digest(
 
 async def delete_object(svc: Service, ctx: Context, message: Message) -> Response:
     bucket = await open_bucket(svc, ctx)
-    if not await objects.delete(svc.store, bucket, encode_key(ctx.key)):
+    owner = writer(svc, ctx, bucket)
+    if not await destroy.delete_present(svc.store, bucket, encode_key(ctx.key), owner=owner):
         raise ObjectNotFound(bucket.record.name, ctx.key)
     return Response(200)
 

@@ -15,8 +15,15 @@ from aisle.api.native.message import Message
 from aisle.api.native.nodes import capacity
 from aisle.api.native.route import Route
 from aisle.core.counters import EVENTS, FAMILIES
+from aisle.namespace.notifications import queue
+from aisle.namespace.records import Delivery, decode
 
 _TEXT: Final[Headers] = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
+_DELIVERIES: Final = (
+    ("queued", "gauge", "Events that wait for a target."),
+    ("delivered", "counter", "Events that a target has taken."),
+    ("failed", "counter", "Events that a target was not told of, and no longer will be."),
+)
 _MEANING: Final = {
     "get": "GETs of objects",
     "put": "PUTs of objects and parts",
@@ -41,6 +48,7 @@ async def get_metrics(svc: Service, ctx: Context, message: Message) -> Response:
         ("workers", svc.workers, "Worker processes of the node."),
     ):
         lines += _metric(name, "gauge", text, value, f"t{peer.id}")
+    lines += await _deliveries(svc)
     return Response(200, _TEXT, ("\n".join(lines) + "\n").encode())
 
 
@@ -63,6 +71,22 @@ def _counters(svc: Service, node: str) -> Iterator[str]:
                            found[f"{event}.n"], node)  # fmt: skip
         yield from _metric(f"{name}_bytes", "counter", f"Bytes of {what}.",
                            found[f"{event}.size"], node)  # fmt: skip
+
+
+async def _deliveries(svc: Service) -> list[str]:
+    """How deliveries to the targets of event notifications go, the same from every node."""
+    names = [known.spec.name for known in svc.targets]
+    rows = await svc.store.index.get_many(queue.TARGETS, [name.encode() for name in names])
+    told = {
+        name: decode(Delivery, raw) if raw is not None else Delivery()
+        for name, raw in zip(names, rows, strict=True)
+    }
+    lines: list[str] = []
+    for field, kind, text in _DELIVERIES if told else ():
+        name = f"ais_cluster_notifications_{field}"
+        lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+        lines += [f'{name}{{target="{one}"}} {getattr(told[one], field)}' for one in told]
+    return lines
 
 
 def _metric(name: str, kind: str, text: str, value: int, node: str) -> list[str]:

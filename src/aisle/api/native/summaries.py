@@ -180,12 +180,12 @@ def _shown(tally: Tally, disks: int) -> dict[str, Any]:
             "obj_max_size": tally.most,
         },
         "TotalSize": {
-            "size_on_disk": str(tally.size),
+            "size_on_disk": str(tally.size + tally.former_size),
             "size_all_present_objs": str(tally.size),
             "size_all_remote_objs": str(tally.remote_size),
             "total_disks_size": str(disks),
         },
-        "used_pct": tally.size * 100 // disks if disks else 0,
+        "used_pct": (tally.size + tally.former_size) * 100 // disks if disks else 0,
         "is_present": True,
     }
 

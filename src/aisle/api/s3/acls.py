@@ -13,7 +13,7 @@ from typing import Final
 from aisle.api.access import writer
 from aisle.api.base import Context, Response, Service
 from aisle.api.s3 import grants
-from aisle.api.s3.common import XML, check_version, open_bucket
+from aisle.api.s3.common import XML, open_bucket, version_of
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import read_document
 from aisle.auth.access import ENFORCED, BucketAccess
@@ -23,6 +23,7 @@ from aisle.core.names import encode_key
 from aisle.namespace import documents, edits, objects, ownership
 from aisle.namespace.records import Object
 from aisle.namespace.store import BucketRow
+from aisle.namespace.windows import LOOK
 
 _DOCUMENT_LIMIT: Final = 128 << 10  # more than 100 grants have
 _OWNERSHIP: Final = "x-amz-object-ownership"
@@ -52,8 +53,8 @@ async def put_bucket_acl(svc: Service, ctx: Context) -> Response:
 
 async def get_object_acl(svc: Service, ctx: Context) -> Response:
     row = await open_bucket(svc, ctx)
-    check_version(ctx)
-    record = await objects.head(svc.store, row, encode_key(ctx.key))
+    how = LOOK._replace(version=version_of(ctx))
+    record = await objects.head(svc.store, row, encode_key(ctx.key), how)
     access = (await documents.of(svc.store, row)).access
     if access.ownership == ENFORCED:
         owner, acl = row.record.owner, None
@@ -64,9 +65,9 @@ async def get_object_acl(svc: Service, ctx: Context) -> Response:
 
 async def put_object_acl(svc: Service, ctx: Context) -> Response:
     row = await open_bucket(svc, ctx)
-    check_version(ctx)
+    version = version_of(ctx)
     key = encode_key(ctx.key)
-    record = await objects.head(svc.store, row, key)
+    record = await objects.head(svc.store, row, key, LOOK._replace(version=version))
     access = (await documents.of(svc.store, row)).access
     bucket_owner = row.record.owner
     owner = bucket_owner if access.ownership == ENFORCED else record.owner
@@ -81,7 +82,7 @@ async def put_object_acl(svc: Service, ctx: Context) -> Response:
             raise WriteConflict("the object has been replaced by another account's")
         return acl
 
-    await edits.set_acl(svc.store, row, key, replaced)
+    await edits.set_acl(svc.store, row, key, replaced, version=version)
     return Response(200)
 
 

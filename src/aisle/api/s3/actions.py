@@ -1,8 +1,9 @@
 """THE table of what each S3 operation needs: an action as policies name it, and AIStore's bit.
 
-One row for every operation of `operations.ROUTES`, built or not. An operation is allowed if all of
-its actions are: those of its row, whose names have `Version` in them where the request names a
-version, and one for each header that asks for more than the operation does by itself.
+One row for every operation of `operations.ROUTES`, built or not, and for uploads by a form. An
+operation is allowed if all of its actions are: those of its row, whose names have `Version` in them
+where the request names a version, and one for each header that asks for more than the operation
+does by itself.
 
 Three operations are settled by their handlers, because what they need is in their bodies:
 CreateBucket (its location is a condition), DeleteObjects (each key is asked for by itself), and the
@@ -59,11 +60,15 @@ _ON_NEW_BUCKET: Final = (
         _action("PutBucketObjectLockConfiguration", p.CREATE_BUCKET),
     ),
 )
+_BYPASS: Final = (
+    "x-amz-bypass-governance-retention",
+    _action("BypassGovernanceRetention", p.DELETE_OBJECT),
+)
 _ON_DELETED: Final = (
     _READ_ETAG,
     ("x-amz-if-match-size", _READ_ETAG[1]),
     ("x-amz-if-match-last-modified-time", _READ_ETAG[1]),
-    ("x-amz-bypass-governance-retention", _action("BypassGovernanceRetention", p.DELETE_OBJECT)),
+    _BYPASS,
 )
 _BY_HEADER: Final[Mapping[str, tuple[tuple[str, Action], ...]]] = {
     "PutObject": (_READ_ETAG,),
@@ -71,9 +76,10 @@ _BY_HEADER: Final[Mapping[str, tuple[tuple[str, Action], ...]]] = {
     "CompleteMultipartUpload": (_READ_ETAG,),
     "CreateBucket": _ON_NEW_BUCKET,
     "DeleteObject": _ON_DELETED,
-    "DeleteObjects": (_ON_DELETED[-1],),
+    "DeleteObjects": (_BYPASS,),
+    "PutObjectRetention": (_BYPASS,),
 }
-_MAKERS: Final = frozenset({"PutObject", "CopyObject", "CreateMultipartUpload"})
+_MAKERS: Final = frozenset({"PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"})
 # Operations that need more than one action in any case.
 _BESIDE: Final[Mapping[str, tuple[str, ...]]] = {"GetObjectAttributes": ("GetObject",)}
 _BY_HANDLER: Final = frozenset({"CreateBucket", "DeleteObjects"})
@@ -215,6 +221,7 @@ _BY_BIT: Final[tuple[tuple[int, tuple[str, ...], Mapping[str, str]], ...]] = (
             "CompleteMultipartUpload": "PutObject",
             "CopyObject": "PutObject",
             "CreateMultipartUpload": "PutObject",
+            "PostObject": "PutObject",
             "UploadPart": "PutObject",
             "UploadPartCopy": "PutObject",
         },
@@ -270,6 +277,7 @@ NEEDS: Final[Mapping[str, Needs]] = _table()
 
 LIST_BUCKET: Final = _action("ListBucket", p.LIST_OBJECTS)
 SEE_ETAG: Final = _READ_ETAG[1]
+PASS_OVER: Final = _BYPASS[1]
 
 
 def needed(operation: str, head: RequestHead) -> tuple[Action, ...]:
@@ -287,8 +295,12 @@ def needed_of_new(operation: str, head: RequestHead) -> tuple[Action, ...]:
 
 def _asked(rows: tuple[tuple[str, Action], ...], head: RequestHead) -> tuple[Action, ...]:
     headers = head.headers
-    found = [action for header, action in rows if headers.get(header, "*") != "*"]
+    found = [action for header, action in rows if _asks(header, headers.get(header, "*"))]
     return tuple(dict.fromkeys(found))
+
+
+def _asks(header: str, value: str) -> bool:
+    return value.lower() == "true" if header == _BYPASS[0] else value != "*"
 
 
 def on_version(operation: str, version: str) -> Action:

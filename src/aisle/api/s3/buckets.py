@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from aisle.api.access import lists, refused
+from aisle.api.access import authorise, lists, refused
 from aisle.api.base import Context, Response, Service
-from aisle.api.s3 import acls
+from aisle.api.s3 import acls, bodykeys, objectlock, regions, tagsets
 from aisle.api.s3 import headers as h
 from aisle.api.s3.actions import needed
 from aisle.api.s3.common import XML, integer, open_bucket, permit
@@ -15,17 +15,19 @@ from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import read_document
 from aisle.api.s3.owners import owner
 from aisle.api.s3.xml import DECLARATION, XMLNS, MalformedXML, document, element, escape, parse
-from aisle.core import settings
+from aisle.auth.access import Action
+from aisle.core import permissions, settings
 from aisle.core.dates import iso_date
 from aisle.core.errors import InvalidArgument
 from aisle.core.names import BucketName, check_s3_bucket_name
-from aisle.namespace import buckets, uploads
+from aisle.namespace import buckets, documents, uploads
 from aisle.namespace.listing import decode_token, encode_token
 from aisle.namespace.records import Bucket
 
 _REGION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _DOCUMENT_LIMIT: Final = 64 << 10
 MAX_BUCKETS: Final = 10_000
+_TAG: Final = Action("s3:PutBucketTagging", permissions.CREATE_BUCKET)
 
 
 async def list_buckets(svc: Service, ctx: Context) -> Response:
@@ -47,7 +49,7 @@ async def list_buckets(svc: Service, ctx: Context) -> Response:
         after=after,
         limit=limit + 1,
         namespace="",
-        wanted=lambda bucket: lists(ctx, bucket),
+        wanted=lambda bucket: lists(ctx, bucket) and region in ("", regions.of_bucket(svc, bucket)),
     )
     page = rows[:limit]
     items = []
@@ -55,14 +57,11 @@ async def list_buckets(svc: Service, ctx: Context) -> Response:
     for row in page:
         record, shared = row.record, before
         before = row.key.split(b"\0")[:2]
-        where = record.location or svc.region
-        if region and where != region:
-            continue
         items.append(
             "<Bucket>"
             + element("Name", record.name)
             + element("CreationDate", iso_date(record.created // h.SECOND))
-            + element("BucketRegion", where)
+            + element("BucketRegion", regions.of_bucket(svc, record))
             + element("String", _provider(record, shared))
             + "</Bucket>"
         )
@@ -90,51 +89,60 @@ async def create_bucket(svc: Service, ctx: Context) -> Response:
         raise refused(ctx, needed(ctx.operation, head)[0], None)
     check_s3_bucket_name(ctx.bucket)
     h.refuse_unsupported(head)
-    if head.header("x-amz-bucket-object-lock-enabled").lower() == "true":
-        raise S3Error("NotImplemented", Header="x-amz-bucket-object-lock-enabled")
-    location = ""
+    made = objectlock.of_new_bucket(head)
+    location, tags = "", dict[str, str]()
     if head.header("content-length", "0") != "0" or "transfer-encoding" in head.headers:
         body = await read_document(head, ctx.known_payload, ctx.body, _DOCUMENT_LIMIT)
-        location = _location(body)
+        location, tags = _location(body)
         if location:
             ctx.facts["s3:locationconstraint"] = (location,)
+        ctx.facts.update(bodykeys.of_bucket_tags(tags))
     await permit(svc, ctx)
+    if tags:
+        await authorise(svc, ctx, _TAG)
+        made[documents.TAGGING] = documents.encode_tags(tags)
+    made |= await acls.of_new_bucket(svc, ctx)
+    location = await regions.settle(svc, location)
     values = (await svc.store.config()).values
+    props = settings.bucket_defaults(values)
+    if documents.LOCK in made:
+        props["versioning.enabled"] = True
     await buckets.create(
         svc.store,
         BucketName(ctx.bucket),
         owner=ctx.who.canonical,
         location=location,
-        props=settings.bucket_defaults(values),
-        documents=await acls.of_new_bucket(svc, ctx),
+        props=props,
+        documents=made,
+        has=documents.bits(made),
         across=True,
     )
     return Response(200, [(b"location", f"/{ctx.bucket}".encode())])
 
 
-def _location(body: bytes) -> str:
-    """The LocationConstraint of a CreateBucketConfiguration; `""` is us-east-1."""
+def _location(body: bytes) -> tuple[str, dict[str, str]]:
+    """The LocationConstraint of a CreateBucketConfiguration, `""` for none, and its tags."""
     if not body:
-        return ""
+        return "", {}
     tree = parse(body, "CreateBucketConfiguration")
     for child in tree.children:
-        if child.name in ("Location", "Bucket", "Tags") and (child.children or child.text.strip()):
+        if child.name in ("Location", "Bucket") and (child.children or child.text.strip()):
             raise S3Error("NotImplemented", Element=child.name)
         if child.name not in ("LocationConstraint", "Location", "Bucket", "Tags"):
             raise MalformedXML(f"{child.name} is not known here")
     location = tree.value("LocationConstraint").strip()
     if location and _REGION.fullmatch(location) is None:
         raise S3Error("InvalidLocationConstraint", LocationConstraint=location)
-    return "" if location == "us-east-1" else location
+    given = tree.first("Tags")
+    tags = {} if given is None else tagsets.of_element(given, tagsets.BUCKET)
+    return location, tags
 
 
 async def head_bucket(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    region = row.record.location or svc.region
+    await open_bucket(svc, ctx)  # its region is told by every reply: see `dialect`
     return Response(
         200,
         [
-            (b"x-amz-bucket-region", region.encode()),
             (b"x-amz-access-point-alias", b"false"),
             (b"content-type", b"application/xml"),
         ],
@@ -150,7 +158,7 @@ async def delete_bucket(svc: Service, ctx: Context) -> Response:
 
 async def get_bucket_location(svc: Service, ctx: Context) -> Response:
     row = await open_bucket(svc, ctx)
-    location = row.record.location
+    location = regions.location(svc, row.record)
     root = f'<LocationConstraint xmlns="{XMLNS}"'
     body = f"{root}>{escape(location)}</LocationConstraint>" if location else f"{root}/>"
     return Response(200, XML, f"{DECLARATION}{body}".encode())

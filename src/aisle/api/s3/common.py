@@ -19,7 +19,6 @@ from aisle.core.errors import (
     InvalidArgument,
     InvalidName,
     RemoteBucketNotFound,
-    VersionNotFound,
 )
 from aisle.core.names import BucketName, check_native_bucket_name, is_s3_bucket_name
 from aisle.namespace import buckets
@@ -131,11 +130,14 @@ def part_number(ctx: Context) -> int:
     return number
 
 
-def check_version(ctx: Context) -> None:
-    """Without versions every object is the version `null`; no other one exists."""
+def version_of(ctx: Context) -> str:
+    """The version that a request names, `""` for the current one. Raises `InvalidArgument`."""
     version = ctx.head.params.get("versionId")
-    if version is not None and version != "null":
-        raise VersionNotFound(ctx.bucket, ctx.key, version)
+    if version == "":
+        raise InvalidArgument(
+            "Version id cannot be the empty string", name="versionId", value=version
+        )
+    return version or ""
 
 
 def bare(etag: str) -> str:

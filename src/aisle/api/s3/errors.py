@@ -1,8 +1,8 @@
 """THE table of S3 errors: how what happened below is told to an S3 client.
 
-Codes, statuses and messages are Amazon's ("Error responses", S3 API reference). `S3Error` is for
-what only this dialect can know; everything else is raised below and translated by `TABLE`, the
-most specific class first. Nothing here decides what is an error.
+Codes, statuses and messages are Amazon's and stand in `messages`. `S3Error` is for what only this
+dialect can know; everything else is raised below and translated by `TABLE`, the most specific class
+first. What may live here is how an error is told; nothing here decides what is an error.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from aisle.api.s3.messages import MESSAGES
 from aisle.api.s3.xml import DECLARATION, MalformedXML, element
 from aisle.core import errors as e
 from aisle.core.dates import iso_date
 from aisle.core.redaction import redact_canonical
+from aisle.query.errors import QueryError, QueryUnavailable
 
 
 class S3Error(e.AisleError):
@@ -34,139 +36,6 @@ class Told(NamedTuple):
     message: str
     details: Mapping[str, object] = {}
 
-
-# code -> status, message
-MESSAGES: Final[Mapping[str, tuple[int, str]]] = {
-    "AccessControlListNotSupported": (400, "The bucket does not allow ACLs"),
-    "AccessDenied": (403, "Access Denied"),
-    "AmbiguousBucketName": (404, "Several buckets have this name under different providers"),
-    "AuthorizationHeaderMalformed": (400, "The authorization header is malformed"),
-    "AuthorizationQueryParametersError": (400, "Error parsing the authorization parameters"),
-    "BadDigest": (400, "The digest or checksum you specified did not match what we received."),
-    "BucketAlreadyExists": (
-        409,
-        "The requested bucket name is not available. The bucket namespace is shared by all users"
-        " of the system. Please select a different name and try again.",
-    ),
-    "BucketAlreadyOwnedByYou": (
-        409,
-        "Your previous request to create the named bucket succeeded and you already own it.",
-    ),
-    "BucketNotEmpty": (409, "The bucket you tried to delete is not empty"),
-    "ConditionalRequestConflict": (
-        409,
-        "A conflicting operation occurred. If using PutObject you can retry the request. If using"
-        " multipart upload you should initiate another CreateMultipartUpload request and"
-        " re-upload each part.",
-    ),
-    "EntityTooLarge": (400, "Your proposed upload exceeds the maximum allowed size"),
-    "EntityTooSmall": (
-        400,
-        "Your proposed upload is smaller than the minimum allowed size",
-    ),
-    "ExpiredToken": (400, "The provided token has expired."),
-    "IncompleteBody": (
-        400,
-        "You did not provide the number of bytes specified by the Content-Length HTTP header",
-    ),
-    "InsufficientStorage": (507, "There is not enough space left to store the data."),
-    "InternalError": (500, "We encountered an internal error. Please try again."),
-    "InvalidAccessKeyId": (
-        403,
-        "The AWS Access Key Id you provided does not exist in our records.",
-    ),
-    "InvalidArgument": (400, "Invalid Argument"),
-    "InvalidBucketAclWithObjectOwnership": (
-        400,
-        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
-    ),
-    "InvalidBucketName": (400, "The specified bucket is not valid."),
-    "InvalidObjectState": (
-        403,
-        "The operation is not valid for the current state of the object.",
-    ),
-    "InvalidDigest": (400, "The Content-MD5 you specified was invalid."),
-    "InvalidLocationConstraint": (400, "The specified location-constraint is not valid"),
-    "InvalidPart": (
-        400,
-        "One or more of the specified parts could not be found. The part may not have been"
-        " uploaded, or the specified entity tag may not match the part's entity tag.",
-    ),
-    "InvalidPartNumber": (416, "The requested partnumber is not satisfiable"),
-    "InvalidPartOrder": (
-        400,
-        "The list of parts was not in ascending order. Parts must be ordered by part number.",
-    ),
-    "InvalidRange": (416, "The requested range is not satisfiable"),
-    "InvalidRequest": (400, "Invalid Request"),
-    "InvalidToken": (400, "The provided token is malformed or otherwise invalid."),
-    "InvalidStorageClass": (400, "The storage class you specified is not valid"),
-    "InvalidURI": (400, "Couldn't parse the specified URI."),
-    "KeyTooLongError": (400, "Your key is too long"),
-    "MalformedACLError": (
-        400,
-        "The XML you provided was not well-formed or did not validate against our published schema",
-    ),
-    "MalformedPolicy": (400, "Policies must be valid JSON and the first byte must be '{'"),
-    "MalformedXML": (
-        400,
-        "The XML you provided was not well-formed or did not validate against our published schema",
-    ),
-    "MaxMessageLengthExceeded": (400, "Your request was too big."),
-    "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size"),
-    "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
-    "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
-    "MissingRequestBodyError": (400, "Request body is empty."),
-    "MissingSecurityHeader": (400, "Your request was missing a required header."),
-    "NoSuchBucket": (404, "The specified bucket does not exist"),
-    "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
-    "NoSuchConfiguration": (404, "The specified configuration does not exist"),
-    "NoSuchKey": (404, "The specified key does not exist."),
-    "NoSuchPublicAccessBlockConfiguration": (
-        404,
-        "The public access block configuration was not found",
-    ),
-    "NoSuchUpload": (
-        404,
-        "The specified multipart upload does not exist. The upload ID may be invalid, or the"
-        " upload may have been aborted or completed.",
-    ),
-    "NoSuchVersion": (404, "The specified version does not exist."),
-    "NotImplemented": (
-        501,
-        "A header or query you provided implies functionality that is not implemented.",
-    ),
-    "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found"),
-    "PreconditionFailed": (
-        412,
-        "At least one of the pre-conditions you specified did not hold",
-    ),
-    "RequestTimeTooSkewed": (
-        403,
-        "The difference between the request time and the current time is too large.",
-    ),
-    "ServiceUnavailable": (503, "The service is unavailable. Please retry."),
-    "SignatureDoesNotMatch": (
-        403,
-        "The request signature we calculated does not match the signature you provided. Check"
-        " your key and signing method.",
-    ),
-    "RequestTimeout": (
-        400,
-        "Your socket connection to the server was not read from or written to within the timeout"
-        " period.",
-    ),
-    "SlowDown": (503, "Please reduce your request rate."),
-    "UnexpectedContent": (400, "This request does not support content"),
-    "UnresolvableGrantByEmailAddress": (
-        400,
-        "The email address you provided does not match any account on record.",
-    ),
-    "XAmzContentSHA256Mismatch": (
-        400,
-        "The provided 'x-amz-content-sha256' header does not match what was computed.",
-    ),
-}
 
 Teller = Callable[[Any], Told]
 
@@ -217,6 +86,38 @@ def _credentials(error: e.MalformedCredentials) -> Told:
 def _argument(error: e.InvalidArgument) -> Told:
     details = {"ArgumentName": error.name, "ArgumentValue": error.value} if error.name else {}
     return Told(400, "InvalidArgument", str(error), details)
+
+
+def _locked(_: e.ObjectLocked) -> Told:
+    return Told(403, "AccessDenied", "Access Denied because object protected by object lock.")
+
+
+def _key_unknown(error: e.KeyNotFound) -> Told:
+    return Told(400, "KMS.NotFoundException", f"Invalid keyId {error.name!r}")
+
+
+def _key_wrong(_: e.CustomerKeyWrong) -> Told:
+    return Told(
+        403,
+        "AccessDenied",
+        "Requests specifying Server Side Encryption with Customer provided keys must provide the"
+        " correct secret key.",
+    )
+
+
+def _key_needed(_: e.CustomerKeyNeeded) -> Told:
+    return Told(
+        400,
+        "InvalidRequest",
+        "The object was stored using a form of Server Side Encryption. The correct parameters must"
+        " be provided to retrieve the object.",
+    )
+
+
+def _key_unused(_: e.CustomerKeyUnused) -> Told:
+    return Told(
+        400, "InvalidRequest", "The encryption parameters are not applicable to this object."
+    )
 
 
 def _relayed(error: e.RemoteRefused) -> Told:
@@ -279,6 +180,14 @@ TABLE: Final[Mapping[type[e.AisleError], Teller]] = {
     e.VersionNotFound: _with(
         "NoSuchVersion", lambda error: {"Key": error.key, "VersionId": error.version}
     ),
+    e.DeleteMarkerNamed: _plain("MethodNotAllowed"),
+    e.ObjectLocked: _locked,
+    e.VersionsKept: _plain("InvalidBucketState"),
+    e.WriteOffsetWrong: _plain("InvalidWriteOffset"),
+    e.TooManyAppends: _plain("TooManyParts"),
+    e.TokenReused: _plain("IdempotencyParameterMismatch"),
+    e.AnnotationNotFound: _with("NoSuchAnnotation", lambda error: {"AnnotationName": error.name}),
+    e.TooManyAnnotations: _plain("AnnotationLimitExceeded"),
     e.UploadNotFound: _with("NoSuchUpload", lambda error: {"UploadId": error.upload}),
     e.InvalidPart: _with(
         "InvalidPart",
@@ -302,6 +211,14 @@ TABLE: Final[Mapping[type[e.AisleError], Teller]] = {
             "ETag": error.etag,
         },
     ),
+    e.CustomerKeyNeeded: _key_needed,
+    e.CustomerKeyUnused: _key_unused,
+    e.CustomerKeyWrong: _key_wrong,
+    e.EncryptionBlocked: _plain("AccessDenied"),
+    e.KeyNotFound: _key_unknown,
+    e.KeyRingMissing: _spoken("NotImplemented"),
+    e.KeyUnusable: _spoken("KMS.KMSInvalidStateException"),
+    e.SealingError: _spoken("InvalidRequest"),
     e.PreconditionFailed: _with("PreconditionFailed", lambda error: {"Condition": error.condition}),
     e.RangeNotSatisfiable: _with(
         "InvalidRange",
@@ -317,6 +234,8 @@ TABLE: Final[Mapping[type[e.AisleError], Teller]] = {
     e.ClusterNotAttached: _spoken("InvalidRequest"),
     e.AmbiguousName: _spoken("AmbiguousBucketName"),
     e.ColdGetDisabled: _spoken("InvalidObjectState"),
+    QueryError: lambda error: Told(400, error.code, str(error)),
+    QueryUnavailable: _spoken("NotImplemented"),
     e.InventoryNotFound: _spoken("NoSuchConfiguration"),
     e.InventoryDamaged: _spoken("InvalidRequest"),
     e.InventoryBusy: _spoken("SlowDown"),

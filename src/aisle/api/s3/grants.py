@@ -6,7 +6,7 @@ account that has it. Nothing here decides whether a bucket takes the ACL: see `a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from aisle.api.base import Service
@@ -115,17 +115,25 @@ async def of_document(svc: Service, body: bytes, *, owner: str) -> list[Grant]:
         raise S3Error("MalformedACLError")
     if told.value("ID").strip() != owner:
         raise AccessDenied("the ACL names another owner")
+    return await of_elements(svc, grants)
+
+
+async def of_elements(
+    svc: Service, grants: Element, permissions: Collection[str] = PERMISSIONS
+) -> list[Grant]:
+    """The grants among the children of an element, of `permissions`. Raises what `of_document`
+    does."""
     if any(child.name != "Grant" for child in grants.children):
         raise S3Error("MalformedACLError")
     _limit(len(grants.children))
-    named = [_named(child) for child in grants.children]
+    named = [_named(child, permissions) for child in grants.children]
     return [await _grant(svc, form, who, permission) for permission, form, who in named]
 
 
-def _named(grant: Element) -> tuple[str, str, str]:
+def _named(grant: Element, permissions: Collection[str] = PERMISSIONS) -> tuple[str, str, str]:
     """Permission, form and name of the grantee of one Grant."""
     grantee, permission = grant.first("Grantee"), grant.value("Permission").strip()
-    if grantee is None or permission not in PERMISSIONS or len(grant.children) != 2:
+    if grantee is None or permission not in permissions or len(grant.children) != 2:
         raise S3Error("MalformedACLError")
     row = _TYPES.get(grantee.kind)
     who = grantee.value(row[0]).strip() if row is not None else ""
@@ -147,6 +155,13 @@ async def shown(svc: Service, grants: Sequence[Grant], *, owner: str) -> bytes:
         f"<AccessControlList>{''.join(_shown(grant, displays) for grant in ordered)}",
         "</AccessControlList>",
     )
+
+
+async def listed(svc: Service, grants: Sequence[Grant]) -> str:
+    """Grants as elements."""
+    whose = dict.fromkeys(grant.who for grant in grants if grant.kind == "id")
+    displays = {who: await _display(svc, who) for who in whose}
+    return "".join(_shown(grant, displays) for grant in grants)
 
 
 async def _display(svc: Service, canonical: str) -> str:

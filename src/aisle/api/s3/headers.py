@@ -15,7 +15,9 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from aisle.api.base import Headers
+from aisle.api.s3 import sse
 from aisle.api.s3.errors import S3Error
+from aisle.api.s3.websiterules import check_location
 from aisle.auth.acl import Grant
 from aisle.core import checksums
 from aisle.core.dates import http_date
@@ -23,7 +25,8 @@ from aisle.core.errors import InvalidRequest
 from aisle.core.http import RequestHead, field_value
 from aisle.namespace.conditions import UNCONDITIONAL, ReadConditions, WriteConditions
 from aisle.namespace.objects import Description
-from aisle.namespace.records import Object
+from aisle.namespace.records import Bucket, Lock, Object
+from aisle.namespace.versions.ids import NULL
 
 SECOND: Final = 1_000_000_000
 META_PREFIX: Final = "x-amz-meta-"
@@ -54,15 +57,10 @@ STORAGE_CLASSES: Final = frozenset(
         "FSX_ONTAP",
     }
 )
-# Headers that ask for something this release does not do. To pass over them would be to lie.
-REFUSED: Final = (
-    "x-amz-server-side-encryption",
-    "x-amz-copy-source-server-side-encryption",
-    "x-amz-object-lock-",
-    "x-amz-tagging",
-    "x-amz-website-redirect-location",
-    "x-amz-write-offset-bytes",
-)
+# Headers that ask for something that only other operations do. To pass over them would be to lie.
+REFUSED: Final = ("x-amz-write-offset-bytes",)
+# Where visitors of a website are sent for this object; kept among its other headers.
+REDIRECT_LOCATION: Final = "x-amz-website-redirect-location"
 RESPONSE_OVERRIDES: Final = {
     "response-content-type": b"content-type",
     "response-content-language": b"content-language",
@@ -74,15 +72,22 @@ RESPONSE_OVERRIDES: Final = {
 _ENCODED_WORD: Final = re.compile(r"=\?[A-Za-z0-9_-]{1,20}\?[BbQq]\?[^? ]{0,4096}\?=")
 
 
-def refuse_unsupported(head: RequestHead) -> None:
-    """Raise `NotImplemented` for what cannot be honoured."""
+def refuse_unsupported(head: RequestHead, *, offset: bool = False) -> None:
+    """Raise `NotImplemented` for what cannot be honoured; with `offset` an append can."""
     for name in head.headers:
-        if name.startswith(REFUSED) and name != "x-amz-tagging-directive":
+        if name.startswith(REFUSED) and not offset:
             raise S3Error("NotImplemented", Header=name)
 
 
 def description(
-    head: RequestHead, *, owner: str, checksum: str, acl: list[Grant] | None
+    head: RequestHead,
+    *,
+    owner: str,
+    checksum: str,
+    acl: list[Grant] | None,
+    replication: str = "",
+    tags: Mapping[str, str] | None = None,
+    lock: Lock | None = None,
 ) -> Description:
     """What a request says of the object it writes."""
     headers = {name: head.headers[name] for name in SYSTEM_HEADERS if name in head.headers}
@@ -93,6 +98,7 @@ def description(
         headers.pop("content-encoding")
         if any(kept):
             headers["content-encoding"] = ",".join(kept)
+    headers |= redirect_location(head)
     return Description(
         headers=headers,
         meta=user_metadata(head),
@@ -100,7 +106,17 @@ def description(
         owner=owner,
         checksum_algorithm=checksum,
         acl=acl,
+        replication=replication,
+        tags=tags or {},
+        lock=lock,
+        wish=sse.wish(head),
     )
+
+
+def redirect_location(head: RequestHead) -> dict[str, str]:
+    """The header by which a request makes its object a redirect of a website, checked."""
+    text = head.headers.get(REDIRECT_LOCATION)
+    return {} if text is None else {REDIRECT_LOCATION: check_location(text)}
 
 
 def storage_class(head: RequestHead) -> str:
@@ -180,6 +196,11 @@ def delete_conditions(head: RequestHead) -> WriteConditions:
     return delete_condition(match, size or "", mtime or "")
 
 
+def bypass(head: RequestHead) -> bool:
+    """Whether a request asks to pass over governance retention."""
+    return head.header("x-amz-bypass-governance-retention").lower() == "true"
+
+
 def delete_condition(etag: str, size: str, mtime: str) -> WriteConditions:
     """The conditions of a delete, from header or element text; empty text is absent."""
     if size and not (size.isascii() and size.isdigit()):
@@ -226,14 +247,19 @@ def object_headers(record: Object) -> Headers:
         ]
     if record.storage_class != "STANDARD":
         headers.append((b"x-amz-storage-class", record.storage_class.encode()))
-    return headers + version_headers(record) if record.origin is not None else headers
+    if record.replication:
+        headers.append((b"x-amz-replication-status", record.replication.encode()))
+    return headers
 
 
-def version_headers(record: Object) -> Headers:
-    """The version that a remote bucket has given to an object; those of our own have none."""
-    if record.origin is None or not record.origin.version:
-        return []
-    return [(b"x-amz-version-id", record.origin.version.encode())]
+def version_headers(record: Object, bucket: Bucket) -> Headers:
+    """The version id of an object, where its bucket is or was versioned; of a window's object the
+    one that the remote bucket has given it."""
+    if record.origin is not None:
+        version = record.origin.version
+    else:
+        version = record.version or (NULL if bucket.versions else "")
+    return [(b"x-amz-version-id", version.encode())] if version else []
 
 
 def checksum_headers(values: Mapping[str, str], kind: str) -> Headers:

@@ -29,7 +29,8 @@ MAX_KEYS = 1000
 Encode = Callable[[str], str]
 
 
-def _encoding(params: dict[str, str]) -> tuple[str, Encode]:
+def encoding(params: dict[str, str]) -> tuple[str, Encode]:
+    """The encoding that a listing is asked for, and what does it."""
     kind = params.get("encoding-type", "")
     if kind not in ("", "url"):
         raise InvalidArgument(
@@ -38,47 +39,47 @@ def _encoding(params: dict[str, str]) -> tuple[str, Encode]:
     return kind, url_encode if kind else escape
 
 
-def _text(data: bytes) -> str:
+def text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _data(text: str) -> bytes:
+def data(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
 async def list_objects(svc: Service, ctx: Context) -> Response:
     params = ctx.head.params
     bucket = await open_bucket(svc, ctx)
-    kind, encode = _encoding(params)
+    kind, encode = encoding(params)
     asked = integer(params.get("max-keys", ""), "max-keys", MAX_KEYS)
     limit = min(asked, MAX_KEYS)
     prefix, delimiter = params.get("prefix", ""), params.get("delimiter", "")
     marker = params.get("marker", "")
     base = bucket.record.id
-    skip = listing.common_prefix_of(_data(marker), _data(prefix), _data(delimiter))
+    skip = listing.common_prefix_of(data(marker), data(prefix), data(delimiter))
     query = Query(
-        prefix=base + _data(prefix),
-        delimiter=_data(delimiter),
-        after=base + _data(marker) if marker else b"",
+        prefix=base + data(prefix),
+        delimiter=data(delimiter),
+        after=base + data(marker) if marker else b"",
         skip=base + skip if skip else b"",
         limit=limit,
     )
     page, _ = await _page(svc, ctx, bucket, query, begins=not marker)
     parts = [
         element("Name", bucket.record.name),
-        _leaf("Prefix", prefix, encode),
-        _leaf("Marker", marker, encode),
+        leaf("Prefix", prefix, encode),
+        leaf("Marker", marker, encode),
         element("MaxKeys", limit),
     ]
     if delimiter:
-        parts.append(_leaf("Delimiter", delimiter, encode))
+        parts.append(leaf("Delimiter", delimiter, encode))
     parts.append(element("IsTruncated", "true" if page.truncated else "false"))
     if page.truncated and (delimiter or not page.rows):
-        parts.append(_leaf("NextMarker", _text(page.last[ID:]), encode))
+        parts.append(leaf("NextMarker", text(page.last[ID:]), encode))
     if kind:
         parts.append(element("EncodingType", kind))
     parts.append(_contents(page, encode, await _owners(svc, ctx, bucket, page.rows)))
-    parts.append(_common_prefixes(page.prefixes, encode))
+    parts.append(common_prefixes(page.prefixes, encode))
     return Response(200, XML, document("ListBucketResult", *parts))
 
 
@@ -87,18 +88,18 @@ async def list_objects_v2(svc: Service, ctx: Context) -> Response:
     if params["list-type"] != "2":
         raise InvalidArgument("Invalid list type", name="list-type", value=params["list-type"])
     bucket = await open_bucket(svc, ctx)
-    kind, encode = _encoding(params)
+    kind, encode = encoding(params)
     limit = min(integer(params.get("max-keys", ""), "max-keys", MAX_KEYS), MAX_KEYS)
     prefix, delimiter = params.get("prefix", ""), params.get("delimiter", "")
     start_after, token = params.get("start-after", ""), params.get("continuation-token")
     base = bucket.record.id
-    after, skip = (base + _data(start_after) if start_after else b""), b""
+    after, skip = (base + data(start_after) if start_after else b""), b""
     if token is not None and not windows.is_token(token):
         last, is_prefix = listing.decode_token(token)
         after, skip = (b"", base + last) if is_prefix else (base + last, b"")
     query = Query(
-        prefix=base + _data(prefix),
-        delimiter=_data(delimiter),
+        prefix=base + data(prefix),
+        delimiter=data(delimiter),
         after=after,
         skip=skip,
         limit=limit,
@@ -106,15 +107,15 @@ async def list_objects_v2(svc: Service, ctx: Context) -> Response:
     page, following = await _page(svc, ctx, bucket, query, begins=token is None, token=token or "")
     parts = [
         element("Name", bucket.record.name),
-        _leaf("Prefix", prefix, encode),
+        leaf("Prefix", prefix, encode),
         element("MaxKeys", limit),
         element("KeyCount", len(page.rows) + len(page.prefixes)),
         element("IsTruncated", "true" if page.truncated else "false"),
     ]
     if delimiter:
-        parts.append(_leaf("Delimiter", delimiter, encode))
+        parts.append(leaf("Delimiter", delimiter, encode))
     if start_after:
-        parts.append(_leaf("StartAfter", start_after, encode))
+        parts.append(leaf("StartAfter", start_after, encode))
     if token is not None:
         parts.append(element("ContinuationToken", token))
     if page.truncated:
@@ -124,7 +125,7 @@ async def list_objects_v2(svc: Service, ctx: Context) -> Response:
     with_owner = params.get("fetch-owner", "").lower() == "true"
     whose = await _owners(svc, ctx, bucket, page.rows) if with_owner else ""
     parts.append(_contents(page, encode, whose))
-    parts.append(_common_prefixes(page.prefixes, encode))
+    parts.append(common_prefixes(page.prefixes, encode))
     return Response(200, XML, document("ListBucketResult", *parts))
 
 
@@ -149,8 +150,9 @@ async def _page(
     return page, listing.encode_token(page.last[ID:], is_prefix=page.last_is_prefix)
 
 
-def _leaf(name: str, text: str, encode: Encode) -> str:
-    return f"<{name}>{encode(text)}</{name}>"
+def leaf(name: str, value: str, encode: Encode) -> str:
+    """A leaf in the encoding that a listing was asked for."""
+    return f"<{name}>{encode(value)}</{name}>"
 
 
 async def _owners(
@@ -199,9 +201,9 @@ def _contents(page: Page, encode: Encode, whose: str | list[str]) -> str:
     return "".join(items)
 
 
-def _common_prefixes(prefixes: list[bytes], encode: Encode, base: int = ID) -> str:
+def common_prefixes(prefixes: list[bytes], encode: Encode, base: int = ID) -> str:
     return "".join(
-        f"<CommonPrefixes><Prefix>{encode(_text(prefix[base:]))}</Prefix></CommonPrefixes>"
+        f"<CommonPrefixes><Prefix>{encode(text(prefix[base:]))}</Prefix></CommonPrefixes>"
         for prefix in prefixes
     )
 
@@ -209,7 +211,7 @@ def _common_prefixes(prefixes: list[bytes], encode: Encode, base: int = ID) -> s
 async def list_multipart_uploads(svc: Service, ctx: Context) -> Response:
     params = ctx.head.params
     bucket = await open_bucket(svc, ctx)
-    kind, encode = _encoding(params)
+    kind, encode = encoding(params)
     limit = min(integer(params.get("max-uploads", ""), "max-uploads", MAX_KEYS), MAX_KEYS)
     prefix, delimiter = params.get("prefix", ""), params.get("delimiter", "")
     key_marker, id_marker = params.get("key-marker", ""), params.get("upload-id-marker", "")
@@ -218,32 +220,32 @@ async def list_multipart_uploads(svc: Service, ctx: Context) -> Response:
     page = await listing.list_uploads(
         svc.store,
         bucket,
-        prefix=_data(prefix),
-        delimiter=_data(delimiter),
-        key_marker=_data(key_marker),
+        prefix=data(prefix),
+        delimiter=data(delimiter),
+        key_marker=data(key_marker),
         id_marker=marker_id,
         limit=limit,
     )
     parts = [
         element("Bucket", bucket.record.name),
-        _leaf("KeyMarker", key_marker, encode),
+        leaf("KeyMarker", key_marker, encode),
         element("UploadIdMarker", id_marker if key_marker else ""),
-        _leaf("Prefix", prefix, encode),
+        leaf("Prefix", prefix, encode),
         element("MaxUploads", limit),
         element("IsTruncated", "true" if page.truncated else "false"),
     ]
     if delimiter:
-        parts.append(_leaf("Delimiter", delimiter, encode))
+        parts.append(leaf("Delimiter", delimiter, encode))
     if kind:
         parts.append(element("EncodingType", kind))
     if page.truncated:
         last_prefix = page.prefixes[-1] if page.prefixes else b""
         last = page.uploads[-1] if page.uploads else None
         if last is not None and last.key > last_prefix:
-            parts.append(_leaf("NextKeyMarker", _text(last.key), encode))
+            parts.append(leaf("NextKeyMarker", text(last.key), encode))
             parts.append(element("NextUploadIdMarker", last.record.id.hex()))
         else:
-            parts.append(_leaf("NextKeyMarker", _text(last_prefix), encode))
+            parts.append(leaf("NextKeyMarker", text(last_prefix), encode))
             parts.append(element("NextUploadIdMarker", ""))
     elements = await owners(svc, ctx, [upload.record.owner for upload in page.uploads])
     for upload in page.uploads:
@@ -255,12 +257,12 @@ async def list_multipart_uploads(svc: Service, ctx: Context) -> Response:
             checksum = element("ChecksumAlgorithm", record.checksum_algorithm)
             checksum += element("ChecksumType", record.checksum_type)
         parts.append(
-            f"<Upload><Key>{encode(_text(upload.key))}</Key>"
+            f"<Upload><Key>{encode(text(upload.key))}</Key>"
             f"<UploadId>{record.id.hex()}</UploadId>{who}"
             f"<StorageClass>{record.storage_class}</StorageClass>"
             f"<Initiated>{iso_date(record.started // h.SECOND)}</Initiated>{checksum}</Upload>"
         )
-    parts.append(_common_prefixes(page.prefixes, encode, 0))
+    parts.append(common_prefixes(page.prefixes, encode, 0))
     return Response(200, XML, document("ListMultipartUploadsResult", *parts))
 
 

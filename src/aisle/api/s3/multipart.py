@@ -7,7 +7,7 @@ from typing import Final
 from aisle.api.access import writer
 from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.conditions import told_of_new
-from aisle.api.s3 import acls, slowly
+from aisle.api.s3 import acls, lifecycle, objectlock, replication, slowly, sse, tagging
 from aisle.api.s3 import headers as h
 from aisle.api.s3.common import XML, bare, integer, open_bucket, part_number
 from aisle.api.s3.errors import S3Error
@@ -20,6 +20,7 @@ from aisle.core.errors import InvalidArgument, InvalidRequest, UploadNotFound
 from aisle.core.http import RequestHead
 from aisle.core.names import encode_key
 from aisle.namespace import uploads
+from aisle.namespace.sealing import wishes
 from aisle.namespace.store import BucketRow
 from aisle.namespace.uploads import MAX_PARTS, Claims, NamedPart
 
@@ -31,6 +32,7 @@ async def create_multipart_upload(svc: Service, ctx: Context) -> Response:
     head = ctx.head
     bucket = await open_bucket(svc, ctx)
     h.refuse_unsupported(head)
+    await sse.admit(svc, ctx, bucket.record)
     key = encode_key(ctx.key)
     algorithm = head.header("x-amz-checksum-algorithm").upper()
     kind = head.header("x-amz-checksum-type").upper()
@@ -50,7 +52,15 @@ async def create_multipart_upload(svc: Service, ctx: Context) -> Response:
             " header."
         )
     acl = await acls.of_new_object(svc, ctx, bucket)
-    described = h.description(head, owner=writer(svc, ctx, bucket), checksum=algorithm, acl=acl)
+    described = h.description(
+        head,
+        owner=writer(svc, ctx, bucket),
+        checksum=algorithm,
+        acl=acl,
+        replication=await replication.status_of(svc, ctx, bucket),
+        tags=tagging.of_new(head, bucket),
+        lock=objectlock.of_new(svc, head, bucket),
+    )
     upload = await uploads.create(
         svc.store,
         bucket,
@@ -60,7 +70,8 @@ async def create_multipart_upload(svc: Service, ctx: Context) -> Response:
         initiator=ctx.who.arn,
         asked=told_of_new(head),
     )
-    headers: Headers = [*XML]
+    headers: Headers = XML + await lifecycle.abort(svc.store, bucket, key, upload.started)
+    headers += sse.told(svc, upload.sealed, sse.customer_key(head), context=True)
     if algorithm:
         headers.append((b"x-amz-checksum-algorithm", algorithm.encode()))
         headers.append((b"x-amz-checksum-type", kind.encode()))
@@ -81,7 +92,12 @@ async def upload_part(svc: Service, ctx: Context) -> Response:
         svc.store, bucket, encode_key(ctx.key), head.params.get("uploadId", "")
     )
     h.refuse_unsupported(head)
+    await sse.admit(svc, ctx, bucket.record)
+    customer = sse.reading(head)
+    with sse.of_upload():
+        wishes.check_customer(upload.record.sealed, customer)
     incoming = S3Incoming(head, ctx.known_payload, ctx.body)
+    await objectlock.check_digest(svc, ctx, bucket, upload.record.lock)
     expected = upload.record.checksum_algorithm
     if expected and incoming.checksum and incoming.checksum != expected:
         raise InvalidRequest(
@@ -96,10 +112,12 @@ async def upload_part(svc: Service, ctx: Context) -> Response:
         incoming,
         algorithms=incoming.algorithms,
         checksum=incoming.checksum,
+        customer_key=customer,
     )
     shown = expected or incoming.checksum or uploads.IMPLIED
     headers: Headers = [(b"etag", b'"%b"' % part.etag.encode())]
     headers += h.checksum_headers({shown: part.checksums[shown]}, "")
+    headers += sse.told(svc, upload.record.sealed, customer)
     return Response(200, headers)
 
 
@@ -139,7 +157,8 @@ async def list_parts(svc: Service, ctx: Context) -> Response:
             *values,
             "</Part>",
         ]
-    return Response(200, XML, document("ListPartsResult", *parts))
+    headers = XML + await lifecycle.abort(svc.store, bucket, upload.key, record.started)
+    return Response(200, headers, document("ListPartsResult", *parts))
 
 
 async def complete_multipart_upload(svc: Service, ctx: Context) -> Response:
@@ -165,6 +184,11 @@ async def _complete(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
             f"The upload was created with the {upload.record.checksum_type} checksum type. The"
             f" complete request must use the same, not {kind}."
         )
+    customer = sse.reading(head)
+    if customer:
+        await sse.admit(svc, ctx)
+        with sse.of_upload():
+            wishes.check_customer(upload.record.sealed, customer)
     claims = Claims(_claimed_checksums(head), kind, _claimed_size(head))
     try:
         record = await uploads.complete(
@@ -183,7 +207,9 @@ async def _complete(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
             raise
         return _completed(ctx, done.etag, done.checksums, done.checksum_type)
     reply = _completed(ctx, record.etag, record.checksums, record.checksum_type)
-    reply.headers = reply.headers + h.version_headers(record)
+    reply.headers = reply.headers + h.version_headers(record, bucket.record)
+    reply.headers += sse.told(svc, record.sealed, customer)
+    reply.headers += await lifecycle.expiration(svc.store, bucket, key, record)
     return reply
 
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from aisle.api.access import writer
 from aisle.api.base import Context, Headers, Response, Service
-from aisle.api.s3 import acls
+from aisle.api.s3 import acls, growth, lifecycle, objectlock, replication, restores, sse, tagging
 from aisle.api.s3 import headers as h
-from aisle.api.s3.common import check_version, integer, open_bucket, part_number
+from aisle.api.s3.common import integer, open_bucket, part_number, version_of
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import S3Incoming
 from aisle.api.s3.xml import document, element
@@ -20,30 +20,41 @@ from aisle.core.dates import http_date
 from aisle.core.errors import InvalidArgument, InvalidPartNumber
 from aisle.core.names import encode_key
 from aisle.core.ranges import Span, resolve_range
-from aisle.namespace import bodies, objects, reads
+from aisle.namespace import events, objects, reads
 from aisle.namespace.objects import Found
 from aisle.namespace.records import Object, PartInfo
+from aisle.namespace.sealing import wishes
+from aisle.namespace.versions import removal
 from aisle.namespace.windows import LOOK, PART, READ
 
 # What S3 computes for a body that comes without a checksum ("Checking object integrity").
 DEFAULT_CHECKSUM: Final = "CRC64NVME"
+MARKER: Final = ((b"x-amz-delete-marker", b"true"),)
 ATTRIBUTES: Final = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
 
 
 async def put_object(svc: Service, ctx: Context) -> Response:
     head = ctx.head
     bucket = await open_bucket(svc, ctx)
-    h.refuse_unsupported(head)
+    h.refuse_unsupported(head, offset=True)
+    await sse.admit(svc, ctx, bucket.record)
     if "partNumber" in head.params or "uploadId" in head.params:
         raise InvalidArgument("partNumber and uploadId come together", name="partNumber")
     key = encode_key(ctx.key)
     incoming = S3Incoming(head, ctx.known_payload, ctx.body)
+    lock = objectlock.of_new(svc, head, bucket)
+    await objectlock.check_digest(svc, ctx, bucket, lock)
     described = h.description(
         head,
         owner=writer(svc, ctx, bucket),
         checksum=incoming.checksum or DEFAULT_CHECKSUM,
         acl=await acls.of_new_object(svc, ctx, bucket),
+        replication=await replication.status_of(svc, ctx, bucket),
+        tags=tagging.of_new(head, bucket),
+        lock=lock,
     )
+    if growth.is_asked(ctx):
+        return await growth.append(svc, ctx, bucket, key, incoming, described)
     record = await objects.put(
         svc.store,
         bucket,
@@ -53,47 +64,75 @@ async def put_object(svc: Service, ctx: Context) -> Response:
         conditions=h.write_conditions(head),
         algorithms=incoming.algorithms,
         via=ctx.via,
+        event=events.POST if ctx.operation == "PostObject" else events.PUT,
     )
-    headers: Headers = [(b"etag", b'"%b"' % record.etag.encode()), *h.version_headers(record)]
+    headers: Headers = [
+        (b"etag", b'"%b"' % record.etag.encode()),
+        *h.version_headers(record, bucket.record),
+        *sse.told(svc, record.sealed, sse.customer_key(head), context=True),
+    ]
     headers += h.checksum_headers(record.checksums, record.checksum_type)
+    headers += await lifecycle.expiration(svc.store, bucket, key, record)
     return Response(200, headers)
 
 
 async def get_object(svc: Service, ctx: Context) -> Response:
     head = ctx.head
     bucket = await open_bucket(svc, ctx, recent=True)
-    check_version(ctx)
+    version = version_of(ctx)
     conditions = h.read_conditions(head)
     part = conditions is not None or "range" in head.headers or "partNumber" in head.params
     how = PART if part else READ
     if ctx.via is not None:
         how = how._replace(via=ctx.via)
+    customer = sse.reading(head)
+    if customer:
+        await sse.admit(svc, ctx)
+        how = how._replace(customer_key=customer)
+    if version:
+        how = how._replace(version=version)
     found, small = await objects.find_small(svc.store, bucket, encode_key(ctx.key), how)
     record = found.record
     if conditions is not None:
         conditions.check(record)
-    headers = h.object_headers(record)
+    headers = h.object_headers(record) + h.version_headers(record, bucket.record)
+    headers += sse.told(svc, record.sealed, customer)
+    if record.restored:
+        headers += restores.told(record, svc.store.now())
+    if record.tags or record.lock is not None:
+        headers += await tagging.told(svc, ctx, bucket, record)
+        headers += await objectlock.told(svc, ctx, bucket, record)
+    headers += await lifecycle.expiration_of(
+        svc.store, bucket, encode_key(ctx.key), record, version
+    )
     status, span = _select(ctx, found, headers)
     h.override(headers, head, anonymous=ctx.anonymous)
     if span.length == record.size:
         body = await reads.whole(svc.store, bucket, ctx.key, found, small)
         return Response(status, headers, body, span.length)
-    if small is not None:
-        data = small[span.start : span.start + span.length]
-        return Response(status, headers, data, span.length)
-    stream = bodies.read_extents(svc.store, found.extents, span.start, span.length)
-    return Response(status, headers, stream, span.length)
+    data = await reads.part(svc.store, found, small, span.start, span.length)
+    return Response(status, headers, data, span.length)
 
 
 async def head_object(svc: Service, ctx: Context) -> Response:
     head = ctx.head
     bucket = await open_bucket(svc, ctx, recent=True)
-    check_version(ctx)
-    found = await objects.find(svc.store, bucket, encode_key(ctx.key), LOOK)
+    customer = sse.reading(head)
+    await sse.admit(svc, ctx)
+    how = LOOK._replace(version=version_of(ctx))
+    found = await objects.find(svc.store, bucket, encode_key(ctx.key), how)
+    wishes.check_customer(found.record.sealed, customer)
     conditions = h.read_conditions(head)
     if conditions is not None:
         conditions.check(found.record)
-    headers = h.object_headers(found.record)
+    headers = h.object_headers(found.record) + h.version_headers(found.record, bucket.record)
+    headers += sse.told(svc, found.record.sealed, customer)
+    headers += restores.told(found.record, svc.store.now())
+    headers += await tagging.told(svc, ctx, bucket, found.record)
+    headers += await objectlock.told(svc, ctx, bucket, found.record)
+    headers += await lifecycle.expiration_of(
+        svc.store, bucket, encode_key(ctx.key), found.record, how.version
+    )
     status, span = _select(ctx, found, headers)
     h.override(headers, head, anonymous=ctx.anonymous)
     return Response(status, headers, b"", span.length)
@@ -145,17 +184,31 @@ def _part_span(found: Found, number: int) -> tuple[Span, PartInfo | None]:
 
 async def delete_object(svc: Service, ctx: Context) -> Response:
     bucket = await open_bucket(svc, ctx)
-    check_version(ctx)
-    await objects.delete(
-        svc.store, bucket, encode_key(ctx.key), conditions=h.delete_conditions(ctx.head)
+    key, conditions = encode_key(ctx.key), h.delete_conditions(ctx.head)
+    version = version_of(ctx)
+    if version:
+        removed = await removal.remove(
+            svc.store, bucket, key, version, bypass=h.bypass(ctx.head), conditions=conditions
+        )
+        named = [(b"x-amz-version-id", version.encode())]
+        return Response(204, [*MARKER, *named] if removed and removed.marker else named)
+    done = await objects.delete(
+        svc.store,
+        bucket,
+        key,
+        conditions=conditions,
+        owner=writer(svc, ctx, bucket),
+        replication=await replication.status_of(svc, ctx, bucket),
     )
-    return Response(204)
+    if done.marker is None:
+        return Response(204)
+    return Response(204, [*MARKER, *h.version_headers(done.marker, bucket.record)])
 
 
 async def get_object_attributes(svc: Service, ctx: Context) -> Response:
     head = ctx.head
     bucket = await open_bucket(svc, ctx)
-    check_version(ctx)
+    how = LOOK._replace(version=version_of(ctx))
     asked = [name.strip() for name in head.header("x-amz-object-attributes").split(",")]
     if asked == [""]:
         raise InvalidArgument(
@@ -170,8 +223,11 @@ async def get_object_attributes(svc: Service, ctx: Context) -> Response:
             )
     limit = integer(head.header("x-amz-max-parts"), "x-amz-max-parts", 1000)
     marker = integer(head.header("x-amz-part-number-marker"), "x-amz-part-number-marker", 0)
-    found = await objects.find(svc.store, bucket, encode_key(ctx.key), LOOK)
+    customer = sse.reading(head)
+    await sse.admit(svc, ctx)
+    found = await objects.find(svc.store, bucket, encode_key(ctx.key), how)
     record = found.record
+    wishes.check_customer(record.sealed, customer)
     conditions = h.read_conditions(head)
     if conditions is not None:
         conditions.check(record)
@@ -189,6 +245,7 @@ async def get_object_attributes(svc: Service, ctx: Context) -> Response:
     headers: Headers = [
         (b"content-type", b"application/xml"),
         (b"last-modified", http_date(record.mtime // h.SECOND)),
+        *h.version_headers(record, bucket.record),
     ]
     return Response(200, headers, document("GetObjectAttributesResponse", *parts))
 

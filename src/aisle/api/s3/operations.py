@@ -196,6 +196,25 @@ _BY_PARAMETER: Final = {
 }
 
 
+# The service that requests for directory buckets are signed for.
+EXPRESS: Final = "s3express"
+
+
+def is_express(head: RequestHead, level: Level) -> bool:
+    """Whether a request is ListDirectoryBuckets, which looks like ListBuckets, or CreateSession, as
+    clients that know of directory buckets send them."""
+    if level == "object" or head.method != "GET":
+        return False
+    if level == "bucket" and "session" not in head.params:
+        return False
+    return _signed_for_express(head)
+
+
+def _signed_for_express(head: RequestHead) -> bool:
+    claimed = head.headers.get("authorization") or head.params.get("X-Amz-Credential", "")
+    return f"/{EXPRESS}/aws4_request" in claimed[:1024]
+
+
 def select(head: RequestHead, level: Level) -> tuple[str, str]:
     """The sub-resource named by a request's query, and the name of its operation.
 
@@ -221,5 +240,5 @@ def select(head: RequestHead, level: Level) -> tuple[str, str]:
             if parameter not in head.params:
                 name = other
         else:
-            name = row.names[-1] if name != "ListBuckets" else name
+            name = row.names[-1] if name != "ListBuckets" or is_express(head, level) else name
     return selector, name

@@ -1,0 +1,136 @@
+"""Handlers of versions: Get/PutBucketVersioning, ListObjectVersions.
+
+Spec: API reference of the three; user guide, "Retaining multiple versions of objects".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aisle.api.base import Context, Response, Service
+from aisle.api.s3 import headers as h
+from aisle.api.s3.common import XML, integer, open_bucket
+from aisle.api.s3.errors import S3Error
+from aisle.api.s3.incoming import read_document
+from aisle.api.s3.lists import MAX_KEYS, Encode, common_prefixes, data, encoding, leaf, text
+from aisle.api.s3.owners import owners
+from aisle.api.s3.xml import document, element, parse
+from aisle.core.dates import iso_date
+from aisle.core.errors import InvalidArgument
+from aisle.namespace import buckets
+from aisle.namespace.listing import Page
+from aisle.namespace.records import VERSION, Versioned, decode, decoder, escape_key
+from aisle.namespace.store import BucketRow
+from aisle.namespace.versions import listing
+from aisle.namespace.versions.ids import CURRENT, PLACE, shown
+
+_DOCUMENT_LIMIT: Final = 64 << 10
+
+
+async def get_bucket_versioning(svc: Service, ctx: Context) -> Response:
+    row = await open_bucket(svc, ctx)
+    status = row.record.versions
+    parts = [element("Status", status)] if status else []
+    return Response(200, XML, document("VersioningConfiguration", *parts))
+
+
+async def put_bucket_versioning(svc: Service, ctx: Context) -> Response:
+    row = await open_bucket(svc, ctx)
+    body = await read_document(ctx.head, ctx.known_payload, ctx.body, _DOCUMENT_LIMIT)
+    tree = parse(body, "VersioningConfiguration")
+    if tree.value("MfaDelete").strip() == "Enabled" or ctx.head.header("x-amz-mfa"):
+        raise S3Error(
+            "NotImplemented", "MFA delete needs a device that this store does not know of."
+        )
+    status = tree.value("Status").strip()
+    if status not in ("Enabled", "Suspended"):
+        raise S3Error("IllegalVersioningConfigurationException")
+    await buckets.set_versioning(svc.store, row, suspended=status == "Suspended")
+    return Response(200)
+
+
+async def list_object_versions(svc: Service, ctx: Context) -> Response:
+    params = ctx.head.params
+    bucket = await open_bucket(svc, ctx)
+    kind, encode = encoding(params)
+    limit = min(integer(params.get("max-keys", ""), "max-keys", MAX_KEYS), MAX_KEYS)
+    prefix, delimiter = params.get("prefix", ""), params.get("delimiter", "")
+    key_marker, version_marker = params.get("key-marker", ""), params.get("version-id-marker", "")
+    if version_marker and not key_marker:
+        raise InvalidArgument(
+            "A version-id marker cannot be specified without a key marker.",
+            name="version-id-marker",
+            value=version_marker,
+        )
+    page = await listing.list_versions(
+        svc.store,
+        bucket,
+        prefix=data(prefix),
+        delimiter=data(delimiter),
+        marker=listing.Marker(data(key_marker), version_marker),
+        limit=limit,
+    )
+    parts = [
+        element("Name", bucket.record.name),
+        leaf("Prefix", prefix, encode),
+        leaf("KeyMarker", key_marker, encode),
+        element("VersionIdMarker", version_marker),
+        element("MaxKeys", limit),
+    ]
+    if delimiter:
+        parts.append(leaf("Delimiter", delimiter, encode))
+    if kind:
+        parts.append(element("EncodingType", kind))
+    parts.append(element("IsTruncated", "true" if page.truncated else "false"))
+    if page.truncated and page.last_is_prefix:
+        parts.append(leaf("NextKeyMarker", text(page.last), encode))
+    elif page.truncated and page.rows:
+        last = decode(Versioned, page.rows[-1][1])
+        parts.append(leaf("NextKeyMarker", text(listing.key_of(page.last)), encode))
+        parts.append(element("NextVersionIdMarker", shown(last.version)))
+    parts.append(await _versions(svc, ctx, bucket, page, data(key_marker), encode))
+    parts.append(common_prefixes(page.prefixes, encode, 0))
+    return Response(200, XML, document("ListVersionsResult", *parts))
+
+
+async def _versions(
+    svc: Service, ctx: Context, bucket: BucketRow, page: Page, before: bytes, encode: Encode
+) -> str:
+    """The Version and DeleteMarker elements of a page that begins behind the key `before`."""
+    read = decoder(Versioned)
+    rows = [read(raw[1:]) if raw[0] == VERSION else decode(Versioned, raw) for _, raw in page.rows]
+    whose = await owners(svc, ctx, {row.owner or bucket.record.owner for row in rows})
+    items = []
+    second, date = -1, ""
+    scope, told = b"", ""  # of the key at hand, and how it is told
+    if before:
+        scope = bucket.record.id + escape_key(before)
+    for (place, _), row in zip(page.rows, rows, strict=True):
+        key, latest = place[:-PLACE], "false"
+        # A key without a current object has a delete marker as its newest version.
+        if place[-PLACE:] == CURRENT or (row.marker and key != scope):
+            latest = "true"
+        if key != scope or not told:
+            scope = key
+            told = encode(text(listing.key_of(place)))
+        if row.mtime // h.SECOND != second:
+            second = row.mtime // h.SECOND
+            date = iso_date(second)
+        head = (
+            f"<Key>{told}</Key><VersionId>{row.version or 'null'}</VersionId>"
+            f"<IsLatest>{latest}</IsLatest>"
+            f"<LastModified>{date}</LastModified>{whose[row.owner or bucket.record.owner]}"
+        )
+        if row.marker:
+            items.append(f"<DeleteMarker>{head}</DeleteMarker>")
+            continue
+        checksum = "".join(
+            [f"<ChecksumAlgorithm>{name}</ChecksumAlgorithm>" for name in row.checksums]
+        )
+        if checksum:
+            checksum += f"<ChecksumType>{row.checksum_type}</ChecksumType>"
+        items.append(
+            f"<Version>{head}<ETag>&quot;{row.etag}&quot;</ETag>{checksum}<Size>{row.size}</Size>"
+            f"<StorageClass>{row.storage_class}</StorageClass></Version>"
+        )
+    return "".join(items)
