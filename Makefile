@@ -18,7 +18,7 @@ $(BIN)/python:
 	"$$(scripts/find-python)" -m venv $(VENV)
 
 $(VENV)/.runtime: $(INPUTS) | $(BIN)/python
-	$(INSTALL) -e .
+	$(INSTALL) -e '.[remote]'
 	@touch $@
 
 $(VENV)/.develop: $(INPUTS) | $(BIN)/python
@@ -31,9 +31,10 @@ run: $(VENV)/.runtime ## start a node on http://localhost:8080, data under ./.ai
 	@exec $(BIN)/aisnode $(ARGS)
 
 test: setup ## install what the tests need, then run all checks and tests (ARGS="-k upload")
-	scripts/apt wrk curl zsh fish
+	scripts/apt wrk curl zsh fish chromium
 	scripts/services
 	scripts/emulators
+	scripts/sdks
 	scripts/deploy-tools
 	$(MAKE) --no-print-directory check
 	$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),scripts/suites)

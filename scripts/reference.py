@@ -12,7 +12,7 @@ from pathlib import Path
 from aisle.api.iam import operations as iam
 from aisle.api.native import operations as native
 from aisle.api.native.openapi import summary, url_of
-from aisle.api.s3 import dialect
+from aisle.api.s3 import compatibility, dialect
 from aisle.api.s3.operations import ROUTES
 from aisle.cli.commands import COMMANDS, Command
 from aisle.cli.parser import command_parser
@@ -51,12 +51,20 @@ returned.
 
 
 OPERATIONS = """\
-# S3 operations
+# S3 compatibility
 
-This page is written by `make docs` from the table that the server routes by. It has every
-operation of Amazon's S3 API (as botocore's model lists them), those of directory buckets and
-object lambdas apart. What is not served answers `501 NotImplemented` in XML and changes nothing.
-How the served ones behave is told in [The S3 API](../s3.md).
+This page is written by `make docs` from the tables that the server itself uses. It has every
+operation of Amazon's S3 API, as botocore's model lists them:
+
+* **works**: with the parameters, headers, limits and errors that Amazon documents, unless the note
+  says otherwise; how is told in [The S3 API](s3.md) and the pages that it names.
+* **kept**: the configuration is checked, stored and given back as it was sent, and has no effect
+  here beyond that.
+* **refused**: answered with `501 NotImplemented` in XML and a sentence that says why. Nothing is
+  changed, and no request is taken for another one.
+
+Of a [window on a remote bucket](remote-buckets.md) everything but the objects themselves is the
+remote's to answer, and is passed on to it.
 """
 
 
@@ -107,17 +115,35 @@ def render_operations() -> str:
     rows = [
         (
             code(name),
-            row.method,
-            {"service": "/", "bucket": "/BUCKET", "object": "/BUCKET/KEY"}[row.level]
+            f"{row.method} "
+            + {"service": "/", "bucket": "/BUCKET", "object": "/BUCKET/KEY"}[row.level]
             + (f"?{row.selector}" if row.selector else ""),
-            "yes" if name in dialect.HANDLERS else "",
+            *standing(name, row.names),
         )
         for row in ROUTES
         for name in row.names
     ]
-    rows.sort(key=lambda row: (row[3] == "", row[0]))
-    listed = table(("Operation", "Method", "Target", "Served"), rows)
+    routed = {name for row in ROUTES for name in row.names}
+    rows += [
+        (code(name), "on a host of its own", "refused", why)
+        for name, why in compatibility.REFUSED.items()
+        if name not in routed
+    ]
+    rows.sort()
+    listed = table(("Operation", "Request", "Here", "Note"), rows)
     return f"{OPERATIONS}\n{listed}"
+
+
+def standing(name: str, names: Iterable[str]) -> tuple[str, str]:
+    """How an operation stands, and a note; `names` are those that share its request."""
+    if name in compatibility.REFUSED:
+        return "refused", compatibility.REFUSED[name]
+    if name in compatibility.KEPT:
+        return "kept", compatibility.KEPT[name]
+    if name in dialect.HANDLERS:
+        return "works", compatibility.NOTES.get(name, "")
+    twin = next((other for other in names if other in dialect.HANDLERS), "")
+    return ("works", f"As {code(twin)}, which has taken its place.") if twin else ("refused", "")
 
 
 def render_iam() -> str:
@@ -249,7 +275,7 @@ def _meaning(action: argparse.Action) -> str:
 PAGES = {
     "native-operations.md": render_native,
     "settings.md": render_settings,
-    "s3-operations.md": render_operations,
+    "../s3-compatibility.md": render_operations,
     "iam-operations.md": render_iam,
     "commands.md": render_commands,
 }

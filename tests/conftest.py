@@ -39,9 +39,22 @@ def empty_and_remove(client: Any, bucket: str) -> None:
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             for entry in page.get("Contents", []):
                 client.delete_object(Bucket=bucket, Key=entry["Key"])
-        client.delete_bucket(Bucket=bucket)
+        try:
+            client.delete_bucket(Bucket=bucket)
+        except client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "BucketNotEmpty":
+                raise
+            remove_versions(client, bucket)
+            client.delete_bucket(Bucket=bucket)
     except client.exceptions.NoSuchBucket:
         pass
+
+
+def remove_versions(client: Any, bucket: str) -> None:
+    """Remove all versions and delete markers that are in a bucket."""
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            client.delete_object(Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -417,6 +417,15 @@ class Node(Endpoint):
             self.stop()
         return self.start()
 
+    def __enter__(self) -> Node:
+        return self if self.running else self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.kill()  # the test has failed already
+        elif self.running:
+            assert self.stop() == 0, self.log_tail()
+
     def log_tail(self, lines: int = 40) -> str:
         if not self.log.exists():
             return "(no log)"

@@ -3,10 +3,12 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from aisle.core import settings
 from aisle.node.options import OPTIONS
+from aisle.node.providers import PROVIDERS
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,3 +34,12 @@ def test_every_make_target_that_the_documents_name_exists() -> None:
     for document in documents:
         for target in re.findall(r"`make ([a-z]+)", document.read_text()):
             assert target in targets, f"{document.name}: make {target}"
+
+
+def test_make_run_installs_what_every_provider_needs() -> None:
+    """docs/remote-buckets.md promises it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (remote,) = project["optional-dependencies"]["remote"]
+    needed = {extra for _, _, extra in PROVIDERS.values() if extra}
+    assert {f"aisle[{name}]" for name in remote[len("aisle[") : -1].split(",")} == needed
+    assert "$(INSTALL) -e '.[remote]'" in (ROOT / "Makefile").read_text()

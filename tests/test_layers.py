@@ -23,6 +23,9 @@ LAYERS = {
     "aisle.store.base": "store.base",
     "aisle.backend": "providers",
     "aisle.backend.base": "backend.base",
+    "aisle.targets": "targets",
+    "aisle.targets.base": "targets.base",
+    "aisle.query": "query",
     "aisle.namespace": "namespace",
     "aisle.jobs": "jobs",
     "aisle.api": "api",
@@ -40,8 +43,8 @@ LAYERS = {
     "aisle.cli": "cli",
 }
 PORTS = {"store.base", "backend.base"}
-BELOW_JOBS = {"core", "auth", "namespace"} | PORTS
-BELOW_DIALECTS = BELOW_JOBS | {"jobs", "api.base"}
+BELOW_JOBS = {"core", "auth", "namespace", "targets.base"} | PORTS
+BELOW_DIALECTS = BELOW_JOBS | {"jobs", "query", "api.base"}
 DIALECTS = {"api.s3", "api.native", "api.iam", "web"}
 MAY_IMPORT: dict[str, set[str]] = {
     "root": set(),
@@ -52,13 +55,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "backend.base": {"core"},
     "engines": {"core", "outgoing", "store.base"},
     "providers": {"core", "auth", "outgoing", "backend.base"},
+    "targets.base": {"core"},
+    "targets": {"core", "outgoing", "targets.base"},
+    "query": {"core"},
     "namespace": {"core", "auth"} | PORTS,
     "jobs": BELOW_JOBS,
     "api": set(),
-    "api.base": BELOW_JOBS | {"jobs"},
+    "api.base": BELOW_JOBS | {"jobs", "query"},
     **dict.fromkeys(DIALECTS, BELOW_DIALECTS),
     "app": BELOW_DIALECTS | DIALECTS,
-    "node": BELOW_DIALECTS | DIALECTS | {"app", "engines", "providers"},
+    "node": BELOW_DIALECTS | DIALECTS | {"app", "engines", "providers", "targets"},
     "client": {"core"},
     "cli": {"core", "client"},
 }

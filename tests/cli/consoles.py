@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cli.conftest import environment
-from tests.harness import Node
+from tests.harness import ACCESS_KEY, REGION, SECRET_KEY, Node
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def replay(page: Path, node: Node, directory: Path) -> int:
-    """Run the commands of a page in `directory`; returns how many there are."""
+def aws_of(node: Node) -> dict[str, str]:
+    """What a user of the aws CLI and boto3 would have set to use `node`."""
+    return {
+        "AWS_ENDPOINT_URL": node.root,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_PAGER": "",
+    }
+
+
+def replay(page: Path, node: Node, directory: Path, **more: str) -> int:
+    """Run the commands of a page in `directory`, with `more` in their environment; returns how
+    many there are."""
     count = 0
     for command, shown in _sessions(page.read_text()):
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=directory,
-            env=environment(node, XDG_CONFIG_HOME=str(directory)),
+            env=environment(node, XDG_CONFIG_HOME=str(directory), **more),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -83,7 +83,7 @@ def test_features_go_by_name(ais: Ais) -> None:
     assert features(ais, "-H") == ["S3-API-via-Root", "S3-Presigned-Request"]
     lines = ais("config", "cluster", "features").stdout.splitlines()
     assert lines[0].split() == ["FEATURE", "TAGS", "DESCRIPTION"]
-    assert lines[2].split()[:3] == ["S3-Presigned-Request", "bucket,no", "effect"]
+    assert lines[2].split()[:3] == ["S3-Presigned-Request", "bucket", "pass"]
     every = ais("config", "cluster", "features", "--all", "-H").stdout.splitlines()
     assert len(every) == 28
     assert [line.split()[0] for line in every if " set" in line] == features(ais, "-H")

@@ -11,6 +11,7 @@ import pytest
 from tests.cli.conftest import Ais
 from tests.cli.test_completion import offered
 from tests.harness import Node
+from tests.servers.clusters import uuid_of
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +37,6 @@ def far(ais: Ais, other: Node) -> Iterator[str]:
     for key in client.list_objects_v2(Bucket="far").get("Contents", []):
         client.delete_object(Bucket="far", Key=key["Key"])
     client.delete_bucket(Bucket="far")
-
-
-def uuid_of(node: Node) -> str:
-    return str(json.loads(node.send("GET", "/v1/daemon?what=smap").body)["uuid"])
 
 
 def test_a_cluster_is_attached_shown_and_detached(ais: Ais, other: Node) -> None:

@@ -18,12 +18,11 @@ is in `test_walkthrough_boto3`. What a reader of the documents should know:
 | `ais config cluster features Presigned-S3-Req` | the flag's old name, taken for the new one; it \
 replaces all others, so S3 at the root has to be turned on again |
 
-Not yet: `aws s3api get-bucket-versioning` and `put-bucket-versioning`, refused as `NotImplemented`;
-and, since they are about remote buckets, `ais ls s3:` with buckets in it, `ais bucket ls s3://...`,
-everything on `s3://my-s3-bucket`, `backend_bck`, presigned requests that are passed on,
-`put-bucket-inventory-configuration`, `ais ls --inventory`. Not at all: `head-object` at Amazon
-itself, the patch of s3cmd's source for JWT, and the TensorFlow demo, whose program is no part of
-the document and whose packages are a gigabyte.
+What the documents do with remote buckets is in `tests.remote.test_walkthrough`: `s3://my-s3-bucket`,
+`backend_bck`, presigned requests that are passed on, inventories. Not yet: `aws s3api
+get-bucket-versioning` and `put-bucket-versioning`. Not at all: `head-object` at Amazon itself, the
+patch of s3cmd's source for JWT, and the TensorFlow demo, whose program is no part of the document
+and whose packages are a gigabyte.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ first cluster; every cluster gets a database, and a pool or prefix, of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -29,11 +29,15 @@ class Deployment:
         self._postgres: Postgres | None = None
         self._make_blobs: Callable[[], Engines] | None = None
 
-    def start(self, directory: Path, *, auth: bool = True) -> Node | Cluster:
+    def start(
+        self, directory: Path, *, auth: bool = True, environment: Mapping[str, str] | None = None
+    ) -> Node | Cluster:
         """A running node, or a cluster of two gateways, with its data in `directory`."""
         if self._blobs is None:
-            return Node(directory, auth=auth).start()
-        return Cluster(directory, self.engines(), auth=auth).start()
+            return Node(directory, auth=auth, environment=environment).start()
+        engines = self.engines()
+        given = Engines(engines.options, {**engines.environment, **(environment or {})})
+        return Cluster(directory, given, auth=auth).start()
 
     def engines(self) -> Engines:
         """A fresh store on the engines, which are started if they do not run yet."""

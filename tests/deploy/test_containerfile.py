@@ -69,3 +69,9 @@ def test_only_what_is_needed_is_copied() -> None:
 
 def test_no_secret_is_in_it() -> None:
     assert not re.search(r"(?i)secret|password|token|_KEY", FILE.read_text())
+
+
+def test_it_reaches_databases_buckets_and_remote_buckets() -> None:
+    (installs,) = [rest for name, rest in instructions() if name == "RUN" and "pip install" in rest]
+    (extras,) = re.findall(r"'\.\[([a-z0-9,]+)\]'", installs)
+    assert {"postgres", "s3", "remote"} <= set(extras.split(","))

@@ -20,6 +20,7 @@ def test_defaults_are_those_of_the_table(tmp_path: Path, monkeypatch: pytest.Mon
     assert options.mountpaths == (tmp_path / ".aisle" / "disk",)
     assert (options.host, options.port, options.region) == ("127.0.0.1", 8080, "us-east-1")
     assert options.domains == ("localhost",)
+    assert options.website_domains == ("s3-website.localhost",)
     assert options.workers >= 1
     assert options.stop_timeout == 30
     assert options.access_log
@@ -40,7 +41,8 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_p
 ALONE = {
     "data": "/x/data", "mountpath": "/x/a,/x/b", "durability": "relaxed", "host": "::1",
     "forget_mountpath": "true",
-    "port": "81", "domain": "s3.example.org,other/s3", "region": "eu", "workers": "3",
+    "port": "81", "domain": "s3.example.org,other/s3",
+    "website_domain": "web.example.org,other.web", "region": "eu", "workers": "3",
     "stop_timeout": "2m", "root_access_key": "admin", "root_secret_key": "0123456789",
     "auth": "on", "root_password": "letmein123",
     "insecure": "true", "log_level": "debug", "log_format": "json", "access_log": "false",
@@ -53,9 +55,16 @@ ALONE = {
 TOGETHER = {
     "index": "postgresql://aisle@db:5432/aisle", "blobs": "s3://bucket/prefix?endpoint=http://s:9",
     "blobs_access_key": "keeper", "blobs_secret_key": "9876543210",
+    "key_ring": f"aisle/1:{'A' * 43}=,reports/1:{'B' * 42}A=",
     "advertise": "https://gateway-1:8080", "node_id": "gateway-1", "tls_self_signed": "true",
 }  # fmt: skip
-FILES = {"root_access_key_file", "root_secret_key_file", "root_password_file"}
+FILES = {
+    "event_targets",
+    "key_ring_file",
+    "root_access_key_file",
+    "root_secret_key_file",
+    "root_password_file",
+}
 PLAIN = {
     "port",
     "workers",
@@ -69,6 +78,7 @@ PLAIN = {
 LISTS = {
     "mountpath": '["/x/a", "/x/b"]',
     "domain": '["s3.example.org", "other/s3"]',
+    "website_domain": '["web.example.org", "other.web"]',
     "trusted_proxy": '["10.0.0.0/8", "::1"]',
 }
 
@@ -120,7 +130,7 @@ def test_secrets_may_be_in_files(tmp_path: Path) -> None:
     }
     for name, text in secrets.items():
         (tmp_path / name).write_text(f"{text}\r\n")
-    assert {f"{name}_file" for name in secrets} == FILES
+    assert {f"{name}_file" for name in secrets} == FILES - {"event_targets", "key_ring_file"}
     options = in_all_ways({f"{name}_file": str(tmp_path / name) for name in secrets}, tmp_path)
     assert options.auth_enabled
     assert {name: getattr(options, name) for name in secrets} == secrets
@@ -128,6 +138,22 @@ def test_secrets_may_be_in_files(tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
     file.write_text('root_access_key_file = "root_access_key"\nroot_secret_key = "abcdefgh"\n')
     assert load(["--config", str(file)], {}).root_access_key == "admin"
+
+
+def test_a_key_ring_is_in_a_file_or_in_the_environment(tmp_path: Path) -> None:
+    text = TOGETHER["key_ring"]
+    file = tmp_path / "keys"
+    file.write_text(text.replace(",", "\n"))
+    by_file = load(["--key-ring-file", str(file)], {}).ring
+    assert by_file == load([], {"AISLE_KEY_RING": text}).ring != load([], {}).ring
+    assert repr(by_file) == "Ring(aisle/1, reports/1)"
+    assert "AAAA" not in repr(load([], {"AISLE_KEY_RING": text}))
+    with pytest.raises(ConfigError, match="one or the other"):
+        load(["--key-ring-file", str(file)], {"AISLE_KEY_RING": text})
+    for wrong in ("aisle/1:AAAA", f"{text},{text}", "reports/1:" + "A" * 43 + "="):
+        with pytest.raises(ConfigError) as caught:
+            load([], {"AISLE_KEY_RING": wrong})
+        assert "AAAA" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -323,3 +349,16 @@ def test_the_audit_log_has_a_place_of_its_own(tmp_path: Path) -> None:
     assert (options.audit, options.audit_file) == ("off", STANDARD_OUTPUT)
     file.write_text('audit_file = "audit.jsonl"')
     assert load(["--config", str(file)], {}).audit_file == tmp_path / "audit.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--website-domain", "web.example.org/s3"], "no path in front"),
+        (["--website-domain", "http://web"], "expected host names"),
+        (["--domain", "a.b/s3", "--website-domain", "a.b"], "a.b cannot be both"),
+    ],
+)
+def test_a_website_domain_is_a_host_of_its_own(arguments: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load(arguments, {})

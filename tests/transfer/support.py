@@ -25,10 +25,11 @@ from aisle.namespace.records import (
 from aisle.namespace.store import CONFIG_KEY, Store, store_id
 from aisle.namespace.transfer.exporting import Asked, Export, Limit
 from aisle.namespace.transfer.frames import FrameReader, Read
-from aisle.namespace.transfer.importing import Import, Totals
+from aisle.namespace.transfer.importing import Import
 from aisle.namespace.transfer.items import Cursor, ItemReader
 from aisle.namespace.transfer.pull import Pull
 from aisle.namespace.transfer.source import Asking, SourceLost
+from aisle.namespace.transfer.terms import Totals
 from aisle.namespace.transfer.verify import check_stream
 from tests.namespace.support import (
     LARGE,
@@ -40,6 +41,7 @@ from tests.namespace.support import (
     put,
     sweep,
 )
+from tests.namespace.versioned import check_invariants
 
 MANY = 6  # more parts than a row holds
 
@@ -112,11 +114,15 @@ async def contents(store: Store) -> Contents:
     for row in await buckets.list_all(store):
         bucket, name = row.record, str(row.name)
         found.buckets[name] = msgspec.structs.replace(bucket, id=b"", mark=b"")
-        for key, raw in await index.scan("object", prefix=bucket.id, limit=10**6):
+        current = await index.scan("object", prefix=bucket.id, limit=10**6)
+        versions = await index.scan("version", prefix=bucket.id, limit=10**6)
+        known = [(key[8:], raw) for key, raw in current]
+        known += [(b"version " + place[8:], raw) for place, raw in versions]
+        for key, raw in known:
             record = decode(Object, raw)
             layout = await index.get("layout", record.layout) if record.layout else None
             whole = decode(Layout, layout) if layout else Layout(record.extents, record.parts)
-            found.objects[name, key[8:]] = Thing(
+            found.objects[name, key] = Thing(
                 msgspec.structs.replace(record, extents=[], layout=b"", parts=[]),
                 whole.parts,
                 await bytes_of(store, whole.extents),
@@ -198,6 +204,7 @@ class Direct:
             [key.encode() for key in asking.objects],
             [(key_of(upload.key, upload.id), upload.parts) for upload in asking.uploads],
             asking.offset,
+            [(version.key.encode(), version.seq) for version in asking.versions],
         )
         self.asked.append(len(asking.objects))
         stream = Export(self.store, await store_id(self.store.index)).asked(bucket, wanted)
@@ -237,5 +244,6 @@ async def pull(
 async def same(source: Store, target: Store) -> None:
     """Both hold the same, and the target has no orphan and misses nothing."""
     assert await contents(target) == await contents(source)
+    await check_invariants(target)
     report = await sweep(target)
     assert (report.orphans, report.missing) == (0, [])

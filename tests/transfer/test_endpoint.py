@@ -107,6 +107,35 @@ def test_a_body_may_begin_at_an_offset(node: Node, s3: Any, bucket: str) -> None
         assert found[-1][1] == data[offset:]
 
 
+def test_versions_come_by_their_places(node: Node, s3: Any, bucket: str) -> None:
+    switched = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=switched)
+    large = bytes(range(256)) * 8000
+    for body in (large, b"second"):
+        s3.put_object(Bucket=bucket, Key="a", Body=body)
+    s3.delete_object(Bucket=bucket, Key="a")
+    told: list[tuple[int, bool]] = []
+    here = ""
+    for page in pages(node):
+        for item in page:
+            if isinstance(item, BucketItem):
+                here = item.bucket.name
+            elif isinstance(item, ObjectItem) and here == bucket:
+                assert item.version
+                told.append((item.record.seq, item.record.marker))
+    assert told == [(3, True), (2, False), (1, False)]
+    wanted = [{"key": "a", "seq": seq} for seq in (3, 1, 2, 9)] + [{"key": "b", "seq": 1}]
+    found, _ = items_of(act(node, "POST", "/v1/export", "export", asked(bucket, versions=wanted)))
+    came = [(item.record.seq, body) for item, body in found if isinstance(item, ObjectItem)]
+    assert came == [(3, b""), (1, large), (2, b"second")]
+    value = asked(bucket, versions=[{"key": "a", "seq": 1}], offset=1 << 20)
+    found, _ = items_of(act(node, "POST", "/v1/export", "export", value))
+    assert found[-1][1] == large[1 << 20 :]
+    for seq in (0, -1, 1 << 63):
+        value = asked(bucket, versions=[{"key": "a", "seq": seq}])
+        assert act(node, "POST", "/v1/export", "export", value).status == 400
+
+
 def test_nothing_comes_of_a_bucket_that_is_gone(node: Node) -> None:
     reply = act(node, "POST", "/v1/export", "export", asked("gone", objects=["a"]))
     assert reply.status == 200

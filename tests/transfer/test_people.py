@@ -12,7 +12,7 @@ from aisle.core import permissions as p
 from aisle.core.names import BucketName
 from aisle.namespace import buckets
 from aisle.namespace.store import Store, store_id
-from aisle.namespace.transfer.importing import Totals
+from aisle.namespace.transfer.terms import Totals
 from aisle.namespace.users import accounts, clusters, keys, roles, root, sessions, users
 from aisle.namespace.users.passwords import Passwords
 from aisle.namespace.users.principals import Principals, RootKeys

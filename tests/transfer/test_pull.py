@@ -11,8 +11,8 @@ from aisle.core.errors import ConfigError
 from aisle.core.names import BucketName
 from aisle.namespace import buckets, objects, uploads
 from aisle.namespace.transfer.exporting import Limit
-from aisle.namespace.transfer.importing import Totals
 from aisle.namespace.transfer.pull import Pull
+from aisle.namespace.transfer.terms import Totals
 from tests.namespace.support import (
     LARGE,
     begun,

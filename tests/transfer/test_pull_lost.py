@@ -12,9 +12,9 @@ from aisle.namespace import objects
 from aisle.namespace.store import BucketRow, Store
 from aisle.namespace.transfer.exporting import Limit
 from aisle.namespace.transfer.frames import StreamCut
-from aisle.namespace.transfer.importing import Totals
 from aisle.namespace.transfer.pull import Pull
 from aisle.namespace.transfer.source import SourceLost
+from aisle.namespace.transfer.terms import Totals
 from tests.namespace.support import (
     LARGE,
     begun,

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aisle.core.checksums import ALGORITHMS
-from aisle.namespace import appends, buckets, objects, records
+from aisle.namespace import appends, buckets, objects
 from aisle.namespace.objects import Description
-from aisle.namespace.records import Object, encode
+from aisle.namespace.records import Object, encode, encoding
 from aisle.namespace.store import Store
 from aisle.namespace.transfer.frames import PIECE
 from aisle.store.base import Check, Put
@@ -197,7 +197,7 @@ def test_parts_that_are_rows_become_blobs_beyond_what_one_batch_holds() -> None:
 
 def test_rows_of_an_earlier_release_are_read_as_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A row of version 0 travels as it is, and is migrated where it arrives."""
-    monkeypatch.setattr(records, "MIGRATIONS", {(Object, 0): bytes})
+    monkeypatch.setattr(encoding, "MIGRATIONS", {(Object, 0): bytes})
 
     async def work() -> None:
         source, target = memory_store(), memory_store()

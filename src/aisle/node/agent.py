@@ -19,13 +19,15 @@ from typing import Final
 
 from aisle import __version__
 from aisle.core.errors import AisleError, RowChanged, StoreError
-from aisle.jobs import housekeeper, members
+from aisle.jobs import deliveries, housekeeper, members, replication
 from aisle.jobs.leases import PRIMARY, Duty, Lease, Sole
 from aisle.jobs.members import DECOMMISSION, FORGOTTEN, MAINTENANCE, Membership, NodeExists, Watch
 from aisle.namespace.records import VERSION, Member
 from aisle.namespace.store import Store
 from aisle.node.options import NodeOptions
 from aisle.store.base import Space
+from aisle.targets.base import NONE as NO_TARGETS
+from aisle.targets.base import Targets
 
 _log: Final = logging.getLogger("aisle.node")
 
@@ -38,8 +40,16 @@ _SLOW_SECONDS: Final = 5.0
 class Agent:
     """See the module. `run` it as a task of the worker and cancel it before the engines close."""
 
-    def __init__(self, store: Store, options: NodeOptions, node: str, session: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        options: NodeOptions,
+        node: str,
+        session: str,
+        targets: Targets = NO_TARGETS,
+    ) -> None:
         self._store = store
+        self._targets = targets
         self._options = options
         self._node = node
         self._session = session
@@ -55,14 +65,29 @@ class Agent:
                 self._options.workers,
             )
             if self._options.embedded:
-                await housekeeper.run(self._store, Sole())
+                await self._do(Sole())
             else:
                 await self._serve_cluster()
+
+    async def _do(self, duty: Duty) -> None:
+        """What one node does for all, for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(housekeeper.run(self._store, duty))
+            group.create_task(replication.run(self._store, duty))
+            group.create_task(
+                deliveries.run(
+                    self._store,
+                    self._targets,
+                    region=self._options.region,
+                    node=self._node,
+                    alone=self._options.embedded,
+                )
+            )
 
     async def _serve_cluster(self) -> None:
         lease = Lease(self._store.index, PRIMARY, self._node)
         membership = Membership(self._store.index, self._node, self._describe())
-        keeping = asyncio.create_task(housekeeper.run(self._store, lease))
+        keeping = asyncio.create_task(self._do(lease))
         try:
             await self._beat(membership, lease)
         finally:

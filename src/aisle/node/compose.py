@@ -23,6 +23,7 @@ from aisle.api.limits import rate_of
 from aisle.api.native import dialect as native
 from aisle.api.native.orders import obey
 from aisle.api.s3 import dialect as s3
+from aisle.api.s3 import hosting as website
 from aisle.app.asgi import App
 from aisle.app.edge import Edge, Limits
 from aisle.core import features
@@ -33,7 +34,10 @@ from aisle.jobs import housekeeper, members
 from aisle.jobs.jobs import Jobs
 from aisle.jobs.kinds import with_promotion
 from aisle.jobs.members import Watch
+from aisle.namespace.accesslogs import AccessLogs
 from aisle.namespace.clock import Clock
+from aisle.namespace.notifications.queue import Queue
+from aisle.namespace.replication.sink import Replicating
 from aisle.namespace.store import Store
 from aisle.namespace.users.principals import Principals, RootKeys
 from aisle.namespace.users.root import ensure as ensure_root
@@ -47,7 +51,9 @@ from aisle.node.engines import Engines, open_engines
 from aisle.node.logs import AccessLog
 from aisle.node.options import NodeOptions
 from aisle.node.providers import open_remotes
+from aisle.node.targets import open_targets
 from aisle.store.epoch import Epoch
+from aisle.targets.base import Targets
 
 _log = logging.getLogger("aisle.node")
 
@@ -82,6 +88,7 @@ def open_app(
         s3=s3,
         native=native,
         iam=iam,
+        website=website,
         startup=worker.start,
         shutdown=worker.stop,
         log=worker.log,
@@ -111,8 +118,10 @@ class Worker:
         self._engines: Engines | None = None
         self._remotes: Remotes | None = None
         self._window: RemoteWindow | None = None
+        self._targets: Targets | None = None
         self._principals: Principals | None = None
         self._store: Store | None = None
+        self._access_logs: AccessLogs | None = None
         self._ready = True
         self.log = AccessLog(options.log_format) if options.access_log else None
         self.audit = _audit(options)
@@ -137,15 +146,22 @@ class Worker:
             store = Store(index, blobs, now=clock, node=options.node_id, session=self._session)
             watch = Watch(index)
             self._run(self._follow_clock(clock), self._watch(watch))
+        store.ring = options.ring
         store.worker = self._id
         self._remotes = store.remotes = open_remotes(os.environ)
         self._window = store.window = RemoteWindow(self._remotes)
+        replicating = Replicating()
+        store.stamp = replicating.stamp
+        store.sinks.append(replicating)
+        store.sinks.append(Queue())
+        self._targets = open_targets(options.event_targets)
         store.count = self._counters.add
         self._store = store
         root = RootKeys(options.root_access_key, options.root_secret_key, options.root_password)
         self._principals = principals = Principals(store, root)
         if options.auth_enabled:
             await ensure_root(store)
+        self._access_logs = AccessLogs(store, options.region)
         kinds = with_promotion(options.promote_dir)
         jobs = Jobs(store, self._id.hex(), node=options.node_id, kinds=kinds)
         service = Service(
@@ -154,10 +170,12 @@ class Worker:
             auth_enabled=options.auth_enabled,
             region=options.region,
             domains=options.domains,
+            website_domains=options.website_domains,
             jobs=jobs,
             node=options.node_id,
             advertise=options.advertise,
             promote_dir=options.promote_dir,
+            targets=self._targets,
             watch=watch,
             ready=lambda: self._ready,
             session=self._session,
@@ -167,12 +185,14 @@ class Worker:
             local=_local(options),
             stop=_stop_node if self._supervised else None,
             certificate=Certificate(options) if self._supervised and options.tls_cert else None,
+            access_logs=self._access_logs,
         )
-        agent = Agent(store, options, options.node_id, self._session)
+        agent = Agent(store, options, options.node_id, self._session, self._targets)
         reads = housekeeper.announce_reads(store, self._id)
         self._run(self._follow(service), reads, agent.run(), jobs.run())
         self._run(self._note_keys(principals))
         self._run(store.room.follow(), store.atimes.follow())
+        self._run(self._access_logs.follow())
         return service
 
     def _run(self, *work: Coroutine[None, None, None]) -> None:
@@ -188,6 +208,10 @@ class Worker:
             await self._write_used(self._principals)
         if self._store is not None:
             await _write_times(self._store)
+        if self._access_logs is not None:
+            await self._access_logs.write()
+        if self._targets is not None:
+            await self._targets.close()
         if self._window is not None:
             await self._window.close()
         if self._remotes is not None:

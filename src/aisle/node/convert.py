@@ -167,6 +167,13 @@ def to_domains(row: Option, raw: Any) -> tuple[str, ...]:
     return domains
 
 
+def to_website_domains(row: Option, raw: Any) -> tuple[str, ...]:
+    domains = to_domains(row, raw)
+    if any("/" in domain for domain in domains):
+        raise ValueError("expected host names: a website has no path in front of it")
+    return domains
+
+
 def to_region(row: Option, raw: Any) -> str:
     region = to_text(row, raw)
     if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", region):

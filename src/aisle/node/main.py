@@ -8,7 +8,7 @@ import uuid
 from functools import partial
 
 from aisle.core.counters import Counters
-from aisle.node import root, tls
+from aisle.node import newkey, root, tls
 from aisle.node.command import run
 from aisle.node.compose import open_app
 from aisle.node.options import NodeOptions
@@ -18,9 +18,11 @@ from aisle.store.epoch import Epoch
 
 
 def main() -> None:
-    """Run a node, or move a store, from the command line."""
+    """Run a node, move a store, or make a key, from the command line."""
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
         sys.exit(transfer.run(sys.argv[1:], os.environ))
+    if sys.argv[1:2] == [newkey.COMMAND]:
+        sys.exit(newkey.run(sys.argv[2:]))
     # Made before the workers are forked, so that they share them.
     shared = partial(open_app, epoch=Epoch(), session=uuid.uuid4().hex, counters=Counters())
     sys.exit(run(sys.argv[1:], os.environ, shared, _settle))

@@ -21,8 +21,10 @@ from urllib.parse import urlsplit
 
 from aisle import __version__
 from aisle.core.errors import ConfigError
-from aisle.node import convert
+from aisle.namespace.sealing.ring import Ring
+from aisle.node import convert, newkey, targets
 from aisle.node.convert import STANDARD_OUTPUT, Network, Option
+from aisle.targets.base import Spec
 
 _T = TypeVar("_T")
 
@@ -55,6 +57,9 @@ OPTIONS: Final = (
     Option("domain", "network", "texts", "localhost",
            "host name below which buckets are addressed (BUCKET.NAME); may end in /s3; may be"
            " given several times", "NAME"),
+    Option("website_domain", "network", "texts", "s3-website.localhost",
+           "host name below which buckets are served as websites (BUCKET.NAME), if they have a"
+           " website configuration; may be given several times", "NAME"),
     Option("region", "network", "text", "us-east-1", "region that S3 clients are told", "NAME"),
     Option("advertise", "network", "text", "the address it listens on",
            "where other nodes and clients reach this node: http://NAME:PORT", "URL"),
@@ -111,9 +116,17 @@ OPTIONS: Final = (
            "file that holds the secret key of the administrator", "FILE"),
     Option("root_password_file", "access", "file", "none",
            "file that holds the password of the administrator", "FILE"),
+    Option("key_ring", "storage", "secret", "",
+           "keys that objects are encrypted with: NAME/VERSION:KEY, separated by commas"),
+    Option("key_ring_file", "storage", "file", "none",
+           "file with the keys that objects are encrypted with, the same on every node: `aisnode"
+           " new-key` makes it", "FILE"),
     Option("promote_dir", "access", "file", "none",
            "directory of this machine below which files may be promoted: put into buckets by"
            " request of a client, and deleted if it asks for that", "DIR"),
+    Option("event_targets", "access", "file", "none",
+           "TOML file of the targets that buckets may send event notifications to; the same on"
+           " every node", "FILE"),
     Option("insecure", "access", "bool", "false",
            "listen on an address other than loopback although authentication is off"),
     Option("log_level", "logs", "choice", "info", "least level that is logged",
@@ -140,6 +153,7 @@ examples:
   aisnode --tls-cert /etc/aisle/server.crt --tls-key /etc/aisle/server.key
   aisnode --tls-self-signed                 HTTPS to try out, with a certificate of its own
   aisnode --config /etc/aisle/node.toml
+  aisnode new-key /etc/aisle/keys           make a key to encrypt with: --key-ring-file
   aisnode export --help, aisnode import --help      move a store to another deployment
 
 Every option may also be set by an environment variable (AISLE_DATA, AISLE_STOP_TIMEOUT, ...; lists
@@ -149,6 +163,7 @@ the environment, the environment over the file.
 only by environment or file, so that no process listing shows them:
   AISLE_ROOT_ACCESS_KEY, AISLE_ROOT_SECRET_KEY     keys of the administrator; both or none
   AISLE_ROOT_PASSWORD                              its password, else the secret key
+  AISLE_KEY_RING                                   keys that objects are encrypted with
   AISLE_BLOBS_ACCESS_KEY, AISLE_BLOBS_SECRET_KEY   keys for the bucket of --blobs s3://...
 """
 
@@ -173,6 +188,7 @@ class NodeOptions:
     access_log: bool
     advertise: str
     node_id: str
+    website_domains: tuple[str, ...] = ()
     audit: str = "changes"
     audit_file: Path = STANDARD_OUTPUT
     tls: str = "auto"
@@ -189,6 +205,8 @@ class NodeOptions:
     body_timeout: float = 60.0
     send_timeout: float = 300.0
     promote_dir: Path | None = None
+    event_targets: tuple[Spec, ...] = ()
+    ring: Ring | None = None  # its repr has no keys
     index: str = field(default="", repr=False)  # a URL may hold a password
     blobs: str = field(default="", repr=False)
     blobs_access_key: str = field(default="", repr=False)
@@ -346,6 +364,7 @@ def _build(raw: Mapping[str, Any], sources: Mapping[str, str]) -> NodeOptions:
         host=value("host", convert.to_host),
         port=value("port", convert.to_int),
         domains=value("domain", convert.to_domains),
+        website_domains=value("website_domain", convert.to_website_domains),
         region=value("region", convert.to_region),
         workers=value("workers", convert.to_int, len(os.sched_getaffinity(0))),
         stop_timeout=value("stop_timeout", convert.to_seconds),
@@ -371,6 +390,8 @@ def _build(raw: Mapping[str, Any], sources: Mapping[str, str]) -> NodeOptions:
         body_timeout=value("body_timeout", convert.to_timeout),
         send_timeout=value("send_timeout", convert.to_timeout),
         promote_dir=value("promote_dir", convert.to_file, ""),
+        event_targets=_targets(value("event_targets", convert.to_file, "")),
+        ring=_ring(value("key_ring_file", convert.to_file, ""), raw.get("key_ring")),
         index=value("index", convert.to_url, ""),
         blobs=value("blobs", convert.to_url, ""),
         blobs_access_key=value("blobs_access_key", convert.to_access_key),
@@ -382,6 +403,25 @@ def _build(raw: Mapping[str, Any], sources: Mapping[str, str]) -> NodeOptions:
     )
     _check(options, sources)
     return options
+
+
+def _targets(file: Path | None) -> tuple[Spec, ...]:
+    return targets.read(file) if file is not None else ()
+
+
+def _ring(file: Path | None, text: Any) -> Ring | None:
+    """The keys that objects are encrypted with. Raises `ConfigError`, in which there are none."""
+    if file is not None and text:
+        raise ConfigError("key_ring and key_ring_file: give one or the other")
+    if file is None and not text:
+        return None
+    source = f"key_ring_file ({file})" if file is not None else "key_ring"
+    try:
+        if file is None and not isinstance(text, str):
+            raise ValueError("expected text")
+        return Ring.parse(newkey.read(file) if file is not None else text)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}") from None
 
 
 def _read_secret(file: Path) -> str:
@@ -427,6 +467,12 @@ def _check(options: NodeOptions, sources: Mapping[str, str]) -> None:
         raise ConfigError("blobs and mountpath: objects are kept in one place or the other")
     if options.durability == "relaxed" and (options.index or options.blobs):
         raise ConfigError("durability: only a node that keeps everything itself can relax it")
+    both = {name.partition("/")[0] for name in options.domains} & {*options.website_domains}
+    if both:
+        raise ConfigError(
+            f"domain and website_domain: {min(both)} cannot be both, as a bucket below it would"
+            " have two meanings"
+        )
     if len(set(options.mountpaths)) != len(options.mountpaths):
         raise ConfigError("mountpath: the same directory is given twice")
     if options.promote_dir is not None:

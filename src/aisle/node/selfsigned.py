@@ -79,7 +79,8 @@ def names(options: NodeOptions) -> tuple[str, ...]:
         found += _addresses()
     bare = (name.partition("/")[0].lower() for name in found)
     # Buckets are addressed by a name in front of a domain.
-    below = (f"*.{domain.partition('/')[0]}" for domain in options.domains)
+    domains = (*options.domains, *options.website_domains)
+    below = (f"*.{domain.partition('/')[0]}" for domain in domains)
     return tuple(dict.fromkeys(name for name in (*bare, *below) if name))
 
 

@@ -7,9 +7,10 @@ from typing import Final
 
 from aisle.core.errors import AisleError
 from aisle.namespace.transfer.frames import FrameReader, StreamDamaged
-from aisle.namespace.transfer.importing import Import, Totals
+from aisle.namespace.transfer.importing import Import
 from aisle.namespace.transfer.items import ItemReader
 from aisle.namespace.transfer.pull import Pull
+from aisle.namespace.transfer.terms import Totals
 from aisle.namespace.transfer.verify import check_stream
 from aisle.node.transfer import carriers, session
 from aisle.node.transfer.carriers import Carrier

@@ -38,6 +38,7 @@ async def open_store(options: NodeOptions) -> AsyncIterator[Store]:
             clock = Clock(engines.index)
             await clock.follow()
             store = Store(engines.index, engines.blobs, now=clock)
+            store.ring = options.ring
             beside = [
                 asyncio.create_task(work)
                 for work in (_follow(clock), housekeeper.announce_reads(store, os.urandom(16)))

@@ -1,0 +1,234 @@
+"""A node with a key ring in a file: it is made, kept secret, rotated; what is on disk is sealed,
+and is read again after a crash."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness import BIN, Node
+from tests.wire.sealed import KEY, b64, customer, headers
+
+MARK = b"the quick brown fox jumps over the lazy dog "
+BIG = MARK * 40_000
+
+
+def aisnode(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(BIN / "aisnode"), *arguments]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AISLE_")}
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, env=environment)
+
+
+def new_key(file: Path, *name: str) -> str:
+    done = aisnode("new-key", str(file), *name)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def secrets_of(file: Path) -> list[str]:
+    return [line.partition(":")[2] for line in file.read_text().splitlines() if ":" in line]
+
+
+def on_disk(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.rglob("*") if path.is_file())
+
+
+def ais(node: Node, *arguments: str) -> str:
+    done = subprocess.run(
+        [str(BIN / "ais"), *arguments],
+        env=os.environ | {"AIS_ENDPOINT": node.root},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout
+
+
+def test_a_key_is_made_for_its_owner_alone_and_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    assert new_key(file) == f"added aisle/1 to {file}\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o644)
+    assert new_key(file, "reports") == f"added reports/1 to {file}\n"
+    assert new_key(file) == f"added aisle/2 to {file}\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+    names = [line.partition(":")[0] for line in file.read_text().splitlines()]
+    assert names == ["aisle/1", "reports/1", "aisle/2"]
+    assert len({*secrets_of(file)}) == 3
+    assert all(len(base64.b64decode(text)) == 32 for text in secrets_of(file))
+    assert [path.name for path in tmp_path.iterdir()] == ["keys"]
+
+
+def test_what_is_no_ring_is_neither_added_to_nor_started_with(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("aisle/1:c2VjcmV0\n")
+    for done in (
+        aisnode("new-key", str(file)),
+        aisnode("--key-ring-file", str(file), "--data", str(tmp_path / "data")),
+    ):
+        assert done.returncode == 1
+        assert "entry 1" in done.stderr
+        assert "c2VjcmV0" not in done.stderr + done.stdout
+    assert file.read_text() == "aisle/1:c2VjcmV0\n"
+    absent = aisnode("--key-ring-file", str(tmp_path / "none"), "--data", str(tmp_path / "data"))
+    assert absent.returncode == 1
+    assert "No such file" in absent.stderr
+    bad = aisnode("new-key", str(tmp_path / "keys2"), "a/b")
+    assert bad.returncode == 1
+    assert not (tmp_path / "keys2").exists()
+
+
+def fresh(*identities: str) -> list[str]:
+    """Lines of new keys."""
+    return [f"{identity}:{b64(os.urandom(32))}" for identity in identities]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "keys"
+    path.write_text("\n".join(fresh("aisle/1", "reports/1")))
+    return path
+
+
+def started(tmp_path: Path, file: Path, *options: str) -> Node:
+    given = ["--key-ring-file", str(file), *options]
+    return Node(tmp_path / "data", workers=1, auth=False, options=given).start()
+
+
+def write_all(s3: Any) -> dict[str, tuple[bytes, dict[str, Any]]]:
+    """Objects of every kind; their bytes, and what reading them takes."""
+    s3.create_bucket(Bucket="vault")
+    kinds: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "default": ({}, {}),
+        "kms": ({"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "reports"}, {}),
+        "dsse": ({"ServerSideEncryption": "aws:kms:dsse"}, {}),
+        "customer": (customer(), customer()),
+    }
+    written = {}
+    for name, (write, read) in kinds.items():
+        for size in (len(MARK), len(BIG)):
+            key = f"{name}-{size}"
+            s3.put_object(Bucket="vault", Key=key, Body=BIG[:size], **write)
+            written[key] = BIG[:size], read
+        upload = s3.create_multipart_upload(Bucket="vault", Key=f"{name}-parts", **write)
+        part = {"Bucket": "vault", "Key": f"{name}-parts", "UploadId": upload["UploadId"]}
+        etag = s3.upload_part(**part, PartNumber=1, Body=BIG, **read)["ETag"]
+        s3.complete_multipart_upload(
+            **part, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]}
+        )
+        written[f"{name}-parts"] = BIG, read
+    return written
+
+
+def read_all(s3: Any, written: dict[str, tuple[bytes, dict[str, Any]]]) -> None:
+    for key, (data, read) in written.items():
+        assert s3.get_object(Bucket="vault", Key=key, **read)["Body"].read() == data, key
+
+
+def test_nothing_plain_is_on_disk_and_all_is_read_after_a_crash(tmp_path: Path, file: Path) -> None:
+    node = started(tmp_path, file, "--access-log", "--log-level", "debug")
+    s3 = node.client()
+    written = write_all(s3)
+    # What is never finished is sealed too, and what is on its way to an archive.
+    upload = s3.create_multipart_upload(Bucket="vault", Key="open")["UploadId"]
+    s3.upload_part(Bucket="vault", Key="open", UploadId=upload, PartNumber=1, Body=BIG)
+    target = "/v1/objects/vault/a.tar?provider=ais&archpath=one&archmime=.tar"
+    assert node.send("PUT", target, body=BIG).status == 200
+    node.kill()
+    kept = on_disk(tmp_path / "data")
+    logs = node.log.read_bytes()
+    assert MARK[:20] not in kept
+    for secret in (*map(base64.b64decode, secrets_of(file)), KEY):
+        assert secret not in kept
+        for text in (logs, kept):
+            assert b64(secret).encode() not in text
+            assert secret.hex().encode() not in text
+    node.start()
+    read_all(node.client(), written)
+    assert node.stop() == 0
+
+
+def test_without_its_key_nothing_opens_and_nothing_is_lost(tmp_path: Path, file: Path) -> None:
+    node = started(tmp_path, file)
+    written = write_all(node.client())
+    assert node.stop() == 0
+    other = tmp_path / "other"
+    other.write_text("\n".join(fresh("aisle/1")))
+    wrong = started(tmp_path, other)
+    for key, (_, read) in written.items():
+        reply = wrong.send(
+            "GET", f"/s3/vault/{key}", headers=headers() if read else {}, signed=False
+        )
+        if read:
+            assert reply.status == 200  # its client has the key
+        else:
+            assert (reply.status, reply.code) == (400, "KMS.KMSInvalidStateException")
+    assert wrong.stop() == 0
+    node.start()
+    read_all(node.client(), written)
+    assert node.stop() == 0
+
+
+def blobs_of(directory: Path) -> dict[Path, int]:
+    """The files with bytes of objects, and when each was last written."""
+    files = (directory / "data" / "disk").rglob("*")
+    return {path: path.stat().st_mtime_ns for path in files if path.is_file()}
+
+
+def test_keys_are_rotated_and_the_old_one_may_go(tmp_path: Path, file: Path) -> None:
+    node = started(tmp_path, file)
+    s3 = node.client()
+    s3.create_bucket(Bucket="versions")
+    s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    former = s3.put_object(Bucket="versions", Key="k", Body=b"former")["VersionId"]
+    s3.put_object(Bucket="versions", Key="k", Body=b"current")
+    written = write_all(s3)
+    before = blobs_of(tmp_path)
+    assert node.stop() == 0
+    file.write_text("\n".join([file.read_text(), *fresh("aisle/2", "reports/2")]))
+    node.start()
+    s3 = node.client()
+    read_all(s3, written)  # old keys still open
+    upload = s3.create_multipart_upload(Bucket="vault", Key="late")["UploadId"]
+    ais(node, "start", "rotate-keys")
+    ais(node, "wait", "rotate-keys")
+    shown = ais(node, "show", "job", "rotate-keys", "--all", "--json")
+    assert "11 rotated, 0 unusable, 0 uploads" in shown
+    read_all(s3, written)
+    assert blobs_of(tmp_path) == before
+    assert node.stop() == 0
+    kept = [
+        line for line in file.read_text().splitlines() if not line.partition(":")[0].endswith("/1")
+    ]
+    file.write_text("\n".join(kept))
+    node.start()
+    s3 = node.client()
+    read_all(s3, written)
+    assert s3.get_object(Bucket="versions", Key="k", VersionId=former)["Body"].read() == b"former"
+    part = {"Bucket": "vault", "Key": "late", "UploadId": upload, "PartNumber": 1}
+    assert s3.upload_part(**part, Body=b"x")["ServerSideEncryption"] == "AES256"
+    assert node.stop() == 0
+
+
+def test_a_client_s_key_over_plain_http_is_a_setting(tmp_path: Path, file: Path) -> None:
+    node = started(tmp_path, file)
+    sent = headers()
+    assert node.send("PUT", "/s3/vault", signed=False).status == 200
+    assert node.send("PUT", "/s3/vault/k", headers=sent, body=b"x", signed=False).status == 200
+    ais(node, "config", "cluster", "encryption.customer_keys_over_http=never")
+    for method in ("PUT", "GET"):
+        reply = node.send(method, "/s3/vault/k", headers=sent, body=b"", signed=False)
+        assert (reply.status, reply.code) == (400, "InvalidRequest")
+        assert b"secure connection" in reply.body
+    ais(node, "config", "cluster", "encryption.customer_keys_over_http=always")
+    assert node.send("GET", "/s3/vault/k", headers=sent, signed=False).body == b"x"
+    config = json.loads(ais(node, "config", "cluster", "--json"))
+    assert secrets_of(file)[0] not in json.dumps(config)
+    assert node.stop() == 0
