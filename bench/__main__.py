@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.servers.ceph import CephError
 
-from bench import cli, inventory, policy, remote, report, scale
+from bench import cli, encryption, inventory, policy, remote, report, scale, versions
 from bench.load import LoadFailed
 from bench.measures import FULL, MEASURES, QUICK, Plan, Sample, disk
 from bench.servers import SERVERS, ServerFailed
@@ -34,8 +34,10 @@ _SCALE_DOCUMENT = _DOCUMENT.with_name("scale-out.md")
 ALL = {
     **MEASURES,
     "policy": policy.policy,
+    "encryption": encryption.encryption,
     "remote": remote.remote,
     "inventory": inventory.inventory,
+    "versions": versions.versions,
     "cli": cli.cli,
 }
 _FAILURES = (

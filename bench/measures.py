@@ -140,20 +140,20 @@ def listing(server: Server, plan: Plan) -> Generator[Sample]:
 def mib(server: Server, plan: Plan) -> Generator[Sample]:
     """1 MiB GET and PUT at 4 connections."""
     with server:
-        yield from _stored(server, "GET 1 MiB", MIB, objects=64)
-        yield _stream(server, plan, "GET 1 MiB", "GET", MIB, objects=64)
-        yield _stream(server, plan, "PUT 1 MiB", "PUT", MIB)
+        yield from stored(server, "GET 1 MiB", MIB, objects=64)
+        yield streamed(server, plan, "GET 1 MiB", "GET", MIB, objects=64)
+        yield streamed(server, plan, "PUT 1 MiB", "PUT", MIB)
 
 
 def mib64(server: Server, plan: Plan) -> Generator[Sample]:
     """64 MiB GET and PUT at 4 connections, a single GET stream, and multipart uploads."""
     with server:
         size = 64 * MIB
-        yield from _stored(server, "GET 64 MiB", size, objects=4)
-        yield _stream(server, plan, "GET 64 MiB", "GET", size, objects=4)
-        yield _stream(server, plan, ONE_STREAM, "GET", size, objects=4, connections=1)
-        yield _stream(server, plan, "PUT 64 MiB", "PUT", size)
-        yield _stream(server, plan, MULTIPART, "multipart", size)
+        yield from stored(server, "GET 64 MiB", size, objects=4)
+        yield streamed(server, plan, "GET 64 MiB", "GET", size, objects=4)
+        yield streamed(server, plan, ONE_STREAM, "GET", size, objects=4, connections=1)
+        yield streamed(server, plan, "PUT 64 MiB", "PUT", size)
+        yield streamed(server, plan, MULTIPART, "multipart", size)
 
 
 def memory(server: Server, plan: Plan) -> Generator[Sample]:
@@ -316,7 +316,7 @@ def _pages(server: Server, plan: Plan, bucket: str, layout: Layout, delimiter: s
     return sample
 
 
-def _stored(server: Server, operation: str, size: int, *, objects: int) -> Generator[Sample]:
+def stored(server: Server, operation: str, size: int, *, objects: int) -> Generator[Sample]:
     """Store what GETs will read; a sample only if that fails."""
     load.make_bucket(server, _BUCKET)
     job = stream.job(
@@ -329,7 +329,7 @@ def _stored(server: Server, operation: str, size: int, *, objects: int) -> Gener
         yield Sample(operation, server.name, "GiB", errors=outcome.errors, note=note)
 
 
-def _stream(
+def streamed(
     server: Server, plan: Plan, operation: str, kind: stream.Kind, size: int, *,
     objects: int = 1, connections: int = 4,
 ) -> Sample:  # fmt: skip

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bench import scale
+from bench import scale, versions
 from bench.inventory import LISTED, NEAR
 from bench.measures import (
     FEW,
@@ -175,6 +175,15 @@ TARGETS: Final = (
         0.8,
     ),
     Target("names of a bucket by inventory, rate / remote", _side_by_side(LISTED, NEAR), 10.0),
+    *(
+        Target(
+            f"{operation} in a versioned bucket, rate / unversioned",
+            _side_by_side(operation + versions.IN_VERSIONED, operation + versions.IN_PLAIN),
+            1 / 1.3,
+        )
+        for operation in (versions.GET, versions.PUT, versions.OVER)
+    ),
+    Target("a page of versions, rate / plain", _side_by_side(versions.TEN, versions.LISTED), 0.5),
     Target("MiB in the largest worker, slow clients", _worker_memory, 200, upper=True),
 )
 
