@@ -32,7 +32,7 @@ from aisle.query.nodes import (
 )
 from aisle.query.shapes import ANY, BOOL, NOTHING, NUMBER, TEXT, TIME, Column
 from aisle.query.sql import ROW, Sql, pointer, quoted
-from aisle.query.syntax import AGGREGATES
+from aisle.query.words import AGGREGATES
 
 LONGEST: Final = 4 << 20  # characters of SQL: what one may say in little could be much of it
 

@@ -14,7 +14,7 @@ from aisle.query.errors import QueryError
 from aisle.query.nodes import Call, Literal, Unary
 from aisle.query.shapes import ANY, BOOL, NUMBER, TEXT, TIME
 from aisle.query.sql import Sql, quoted
-from aisle.query.syntax import ZONE_PARTS
+from aisle.query.words import ZONE_PARTS
 
 
 def _coalesce(call: Call, values: list[Sql]) -> Sql:
