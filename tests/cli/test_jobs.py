@@ -162,7 +162,7 @@ def copy(ais: Ais, own: Node) -> Iterator[Copy]:
     for number in range(150):
         name = encode_key(f"{number:03}")
         assert own.send("PUT", f"/v1/objects/few/{name}", body=b"x").status == 200
-    made = [begin("few", "many", prepend=f"{number:02}-") for number in range(20)]
+    made = [begin("few", "many", prepend=f"{number:02}-") for number in range(40)]
     ais("wait", *made)
     yield lambda: begin("many", "to", **{"num-workers": -1})
     ais("stop", "--all", "--yes")
@@ -204,7 +204,7 @@ def test_all_of_a_kind_are_waited_for_with_a_bar(ais: Ais, copy: Copy) -> None:
     done = ais("wait", "copy-bck", "--progress", "--refresh", "50ms")
     first, last = done.stdout.splitlines()
     assert first == f"Waiting for copy-bucket[{job}] ..."
-    assert last == "Done: 3000 objects (2.93KiB)."
+    assert last == "Done: 6000 objects (5.86KiB)."
     assert f"copy-bucket[{job}]" in done.stderr
 
 
@@ -234,11 +234,13 @@ def test_a_job_is_started_and_found(ais: Ais, bck: str) -> None:
 
 
 def test_kinds_and_running_jobs_are_completed(ais: Ais, copy: Copy) -> None:
-    job = copy()
     for words in (("show", "job"), ("stop",), ("job", "wait")):
+        job = copy()
         found = ais("__complete", *words, "").stdout.splitlines()
+        ais("stop", job)
         assert found[-1] == job
         assert found[:-1] == sorted(jobkinds.DISPLAYED.values())
+    job = copy()
     assert ais("__complete", "stop", job[:5]).stdout == f"{job}\n"
     assert ais("__complete", "start", "ware").stdout == ""
     assert ais("__complete", "start", "wa").stdout == "warm-up-metadata\n"

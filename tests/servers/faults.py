@@ -17,6 +17,7 @@ from types import TracebackType
 
 PIECE = 64 << 10
 _SECONDS = 60.0
+_SETTLES = 2.0  # seconds
 
 
 @dataclass
@@ -106,7 +107,14 @@ class FaultProxy:
         self._released.set()
 
     def reset(self) -> None:
-        """As new: no faults, nothing seen."""
+        """As new: no faults, nothing seen; what was made slow or held comes to its end."""
+        with self._lock:
+            for fault in self._faults:
+                fault.rate = 0
+            self._released.set()
+        deadline = time.monotonic() + _SETTLES
+        while self._open and time.monotonic() < deadline:
+            time.sleep(0.005)
         with self._lock:
             self._faults.clear()
             self.requests.clear()
@@ -211,8 +219,8 @@ class FaultProxy:
                 with self._lock:
                     self.sent += len(part)  # before whoever gets it can look
                 client.sendall(part)
-                if fault.rate:
-                    time.sleep(len(part) / fault.rate)
+                if rate := fault.rate:
+                    time.sleep(len(part) / rate)
             position += len(piece)
             if fault.cut is not None and position >= fault.cut:
                 return
@@ -232,7 +240,8 @@ class FaultProxy:
             if fault.meanwhile is not None:
                 fault.meanwhile()
             released.wait(_SECONDS)
-        step = max(1, fault.rate // 50) if fault.rate else PIECE
+        rate = fault.rate
+        step = max(1, rate // 50) if rate else PIECE
         for start in range(0, len(piece), step):
             yield piece[start : start + step]
 
