@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.harness import ACCESS_KEY, BIN, SECRET_KEY, Node
+from tests import warm
+from tests.harness import ACCESS_KEY, SECRET_KEY, Node
 
 Ais = Callable[..., subprocess.CompletedProcess[str]]
 SECONDS = 60
@@ -26,7 +27,7 @@ def environment(node: Node | None, **extra: str) -> dict[str, str]:
         if not name.startswith(("AIS_", "AISLE_", "AWS_"))
     }
     kept["XDG_CONFIG_HOME"] = os.devnull  # nothing of whoever runs the tests
-    kept["PATH"] = f"{BIN}{os.pathsep}{kept['PATH']}"
+    kept["PATH"] = warm.path()
     if node is not None:
         kept["AIS_ENDPOINT"] = node.root
         if node.auth:
@@ -44,7 +45,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 
 @pytest.fixture
 def ais(own: Node, tmp_path: Path) -> Iterator[Ais]:
-    """Run the `ais` console script in an empty directory; the node is emptied afterwards."""
+    """Run `ais` in an empty directory; the node is emptied afterwards."""
 
     def run(
         *words: str, code: int = 0, env: dict[str, str] | None = None, **options: Any
@@ -53,7 +54,7 @@ def ais(own: Node, tmp_path: Path) -> Iterator[Ais]:
         if "input" in options:
             del options["stdin"]
         done = subprocess.run(
-            [str(BIN / "ais"), *words],
+            ["ais", *words],
             cwd=tmp_path,
             env=environment(own) | (env or {}),
             capture_output=True,

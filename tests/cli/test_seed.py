@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ais, environment
-from tests.harness import ACCESS_KEY, BIN, SECRET_KEY, Node
+from tests.harness import ACCESS_KEY, SECRET_KEY, Node
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def s3cmd(own: Node, tmp_path: Path) -> Ais:
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [str(BIN / "s3cmd"), "-c", ".s3cfg", "--progress", *words],
+            ["s3cmd", "-c", ".s3cfg", "--progress", *words],
             cwd=tmp_path,
             env=environment(None, HOME=str(tmp_path)),
             capture_output=True,

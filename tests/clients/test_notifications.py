@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import ACCESS_KEY, BIN, REGION, SECRET_KEY, Node, free_port
+from tests.harness import ACCESS_KEY, REGION, SECRET_KEY, Node, free_port
 from tests.servers.hook import Hook
 
 PAGE = Path(__file__).parents[2] / "docs" / "notifications.md"
@@ -105,7 +105,7 @@ def test_s3cmd_sets_shows_and_removes_a_configuration(
 
     def s3cmd(*command: str) -> str:
         done = subprocess.run(
-            [BIN / "s3cmd", "-c", "s3cfg", *command],
+            ["s3cmd", "-c", "s3cfg", *command],
             cwd=tmp_path,
             capture_output=True,
             text=True,

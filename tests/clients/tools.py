@@ -6,7 +6,6 @@ Nothing of the caller's environment that could configure a tool reaches it.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sysconfig
@@ -14,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.harness import ACCESS_KEY, BIN, REGION, SECRET_KEY, Node
+from tests import warm
+from tests.harness import ACCESS_KEY, REGION, SECRET_KEY, Node
 
 MIB = 1 << 20
 
@@ -34,7 +34,7 @@ class Shell:
             [str(part) for part in command],
             cwd=self.home,
             env={
-                "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+                "PATH": warm.path(),
                 "HOME": str(self.home),
                 "LANG": "C.UTF-8",
                 "TZ": "UTC",

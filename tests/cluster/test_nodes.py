@@ -33,7 +33,7 @@ def cluster(engines: Engines, tmp_path: Path) -> Iterator[Cluster]:
 
 def ais(node: Node, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(BIN / "ais"), *words],
+        ["ais", *words],
         env=environment(node),
         stdin=subprocess.DEVNULL,
         capture_output=True,

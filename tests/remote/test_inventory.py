@@ -96,6 +96,10 @@ def test_pages_of_an_inventory_ask_nothing_of_the_remote(
     reply = with_headers(here, headers).list_objects_v2(Bucket=remote.name, Delimiter="/")
     assert [one["Prefix"] for one in reply["CommonPrefixes"]] == ["a/", "b/"]
     assert faults.count() == before
+    # An inventory does not tell what is restored.
+    rows = listed(here, remote.name, OptionalObjectAttributes=["RestoreStatus"])
+    assert not any("RestoreStatus" in row for row in rows)
+    assert len(rows) == 60
 
 
 def test_it_is_looked_for_by_name_and_id(window: Window, here: Any) -> None:

@@ -17,8 +17,9 @@ from aistore.sdk import Client
 from aistore.sdk.errors import AISError
 from aistore.sdk.list_object_flag import ListObjectFlag
 
+from tests import warm
 from tests.cli.conftest import environment
-from tests.harness import ACCESS_KEY, BIN, SECRET_KEY, Node
+from tests.harness import ACCESS_KEY, SECRET_KEY, Node
 from tests.inventories import entries, written
 from tests.remote.windows import Remote, make_window
 from tests.servers.faults import Fault, FaultProxy
@@ -36,7 +37,7 @@ def ais(cache: Node, tmp_path: Path) -> Run:
     """Run the `ais` console script against the node under test."""
 
     def run(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        return called([str(BIN / "ais"), *words], tmp_path, environment(cache), code)
+        return called(["ais", *words], tmp_path, environment(cache), code)
 
     return run
 
@@ -251,7 +252,7 @@ def script(tmp_path: Path, moto: MotoServer) -> Run:
     """Run one of the scripts against moto."""
     environ = {
         **os.environ,
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "PATH": warm.path(),
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_CONFIG_FILE": "/nonexistent/config",

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from tests.cli.conftest import environment
 from tests.clients.tools import Shell, aws_environment
-from tests.harness import BIN, Node
+from tests.harness import Node
 from tests.native.support import act, wait
 from tests.remote.windows import Remote, make_window
 from tests.servers.faults import FaultProxy
@@ -262,7 +262,7 @@ def test_a_window_is_summed_up_here_and_there(window: Callable[..., Remote], cac
 def ais(node: Node, *words: str, code: int = 0) -> str:
     """What the `ais` command prints."""
     done = subprocess.run(
-        [str(BIN / "ais"), *words],
+        ["ais", *words],
         env=environment(node),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -16,7 +16,7 @@ from aistore.sdk.bucket import Bucket
 from tests.cli.conftest import environment
 from tests.cli.consoles import DOCS, replay
 from tests.conftest import empty_and_remove
-from tests.harness import BIN, Node, Reply
+from tests.harness import Node, Reply
 from tests.remote.windows import Remote
 from tests.servers.faults import Fault, FaultProxy
 
@@ -32,7 +32,7 @@ def ais(cache: Node, tmp_path: Path) -> Ais:
 
     def run(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [str(BIN / "ais"), *words],
+            ["ais", *words],
             cwd=tmp_path,
             env=environment(cache),
             stdin=subprocess.DEVNULL,

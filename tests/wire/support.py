@@ -20,7 +20,8 @@ import pytest
 from awscrt import checksums as crt
 from botocore.exceptions import ClientError
 
-from tests.harness import BIN, Node, Reply, encode_key
+from tests import warm
+from tests.harness import Node, Reply, encode_key
 
 XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 MIB = 1 << 20
@@ -203,7 +204,7 @@ def put_parts(
 def set_props(node: Node, bucket: str, *props: str) -> None:
     """Change settings of a bucket the way that the documents show."""
     subprocess.run(
-        [str(BIN / "ais"), "bucket", "props", "set", f"ais://{bucket}", *props],
+        [str(warm.directory() / "ais"), "bucket", "props", "set", f"ais://{bucket}", *props],
         env=os.environ | {"AIS_ENDPOINT": node.root},
         check=True,
         capture_output=True,
