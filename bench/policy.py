@@ -31,7 +31,7 @@ _BUCKET = "bench"
 _ARN = f"arn:aws:s3:::{_BUCKET}"
 _USER = "reader"
 _ACCOUNT = "000000000000"
-_ROUNDS = 3
+_ROUNDS = 8
 _CONNECTIONS = 32
 _DECISIONS = 20_000
 

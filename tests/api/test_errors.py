@@ -47,6 +47,7 @@ EXAMPLES: list[tuple[e.AisleError, int, str]] = [
     (e.CustomerKeyUnused(), 400, "InvalidRequest"),
     (e.CustomerKeyWrong(), 403, "AccessDenied"),
     (e.EncryptionBlocked("SSE-C"), 403, "AccessDenied"),
+    (e.EncryptionDiffers(), 400, "EncryptionTypeMismatch"),
     (e.KeyNotFound("nobody"), 400, "KMS.NotFoundException"),
     (e.KeyRingMissing(), 501, "NotImplemented"),
     (e.KeyUnusable("aisle/1"), 400, "KMS.KMSInvalidStateException"),

@@ -73,6 +73,15 @@ def test_what_is_kept_is_what_was_understood() -> None:
     assert "<ExistingObjectReplication><Status>Enabled</Status></ExistingObjectReplication>" in text
 
 
+def test_a_rule_has_one_id_and_its_tags_keep_their_spaces() -> None:
+    tagged = "<Filter><Tag><Key> k </Key><Value> v</Value></Tag></Filter>"
+    found = read_configuration(document(simple("<ID> </ID>", filtered=tagged)))
+    assert found.rules[0].tags == {" k ": " v"}
+    assert found.text.count("<ID>") == 1
+    assert "<ID>rule-1</ID>" in found.text
+    assert "<Tag><Key> k </Key><Value> v</Value></Tag>" in found.text
+
+
 def test_a_configuration_survives_being_kept() -> None:
     configuration = read_configuration(document(simple()))
     assert rules.decode(rules.encode(configuration)) == configuration
@@ -99,6 +108,13 @@ def test_a_configuration_survives_being_kept() -> None:
          .replace("<Filter/>", "<Filter><Tag><Key>k</Key><Value/></Tag></Filter>"), InvalidRequest),
         (simple(filtered=f"<Filter><Prefix>{'x' * 1025}</Prefix></Filter>"), InvalidRequest),
         (simple() * 1001, InvalidRequest),
+        (simple("<ID>a</ID><ID>b</ID>"), MalformedXML),
+        (simple(DESTINATION), MalformedXML),
+        (simple("<Status>Disabled</Status>"), MalformedXML),
+        (simple(status="Enabled<x/>"), MalformedXML),
+        (simple(filtered="<Filter><Prefix>p</Prefix><x/></Filter>"), MalformedXML),
+        (simple("<SourceSelectionCriteria><x/></SourceSelectionCriteria>"), MalformedXML),
+        ("<Role>other</Role>" + simple(), MalformedXML),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told(written: str, kind: type[Exception]) -> None:

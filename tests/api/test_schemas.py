@@ -6,7 +6,7 @@ import pytest
 
 from aisle.api.s3.configurations import ANALYTICS, METRICS, TIERING, Kind
 from aisle.api.s3.errors import S3Error
-from aisle.api.s3.schemas import Leaf, Node, canonical
+from aisle.api.s3.schemas import TAG, Leaf, Node, canonical
 from aisle.api.s3.xml import MalformedXML, parse
 from aisle.core.errors import InvalidArgument
 
@@ -46,6 +46,17 @@ def test_what_does_not_fit_is_malformed(inner: str) -> None:
 def test_text_has_a_limit() -> None:
     with pytest.raises(InvalidArgument):
         written(f"<A>{'ä' * 513}</A>")
+
+
+def test_tags_are_counted_in_characters() -> None:
+    def check(key: str, value: str) -> None:
+        body = f"<Tag><Key>{key}</Key><Value>{value}</Value></Tag>".encode()
+        canonical(parse(body, "Tag"), TAG)
+
+    check("ä" * 128, "\U0001f600" * 128)
+    for key, value in (("ä" * 129, ""), ("k", "\U0001f600" * 129)):
+        with pytest.raises(InvalidArgument):
+            check(key, value)
 
 
 @pytest.mark.parametrize("kind", [METRICS, ANALYTICS, TIERING])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aisle.api.s3.xml import MalformedXML, document, element, escape, parse, url_encode
-from aisle.core.xmltree import MAX_DEPTH
+from aisle.core.xmltree import MAX_DEPTH, MAX_ELEMENTS
 
 
 @pytest.mark.parametrize(
@@ -121,6 +121,11 @@ def test_a_document_is_refused(text: bytes) -> None:
         parse(text, "Delete")
 
 
+def test_a_document_of_endless_elements_is_refused() -> None:
+    with pytest.raises(MalformedXML):
+        parse(b"<R>" + b"<V/>" * MAX_ELEMENTS + b"</R>", "R")
+
+
 def test_a_long_text_is_read_in_linear_time() -> None:
     text = b"x" * (4 << 20)
     assert len(parse(b"<R><V>" + text + b"</V></R>", "R").value("V")) == len(text)
@@ -128,3 +133,5 @@ def test_a_long_text_is_read_in_linear_time() -> None:
     assert len(list(parse(b"<R>" + many + b"</R>", "R").all("V"))) == 10_000
     pieces = b"a&amp;" * 200_000
     assert len(parse(b"<R><V>" + pieces + b"</V></R>", "R").value("V")) == 400_000
+    mixed = parse(b"<R>" + b"a<V/>" * 100_000 + b"</R>", "R")
+    assert (len(mixed.text), len(mixed.children)) == (100_000, 100_000)

@@ -426,6 +426,18 @@ def test_a_listing_from_a_name_on_is_in_order(backend: AzureBackend, run: Run) -
     assert [name for names in shown for name in names] == sorted(expected, key=str.encode)
 
 
+def test_a_listing_of_empty_pages_alone_has_an_end(
+    backend: AzureBackend, faults: FaultProxy, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aisle.backend.azure.backend.EMPTY_PAGES", 5)
+    page = b"<EnumerationResults><Blobs/><NextMarker>a</NextMarker></EnumerationResults>"
+    faults.add(Fault("GET", "comp=list", status=200, body=page, times=50))
+    for after in ("", "name"):
+        with pytest.raises(RemoteBroken, match="empty pages"):
+            run(backend.list(after=after))
+    assert faults.count() == 10
+
+
 @pytest.mark.parametrize("token", ["x", "[]", '["a"]', "[1, 2]"])
 def test_a_token_that_is_none_is_refused(backend: AzureBackend, run: Run, token: str) -> None:
     with pytest.raises(InvalidArgument, match="token"):

@@ -302,6 +302,17 @@ def test_an_empty_page_is_not_the_end(backend: GcpBackend, faults: FaultProxy, r
     assert [entry.key for entry in run(backend.list()).entries] == ["a"]
 
 
+def test_a_listing_of_empty_pages_alone_has_an_end(
+    backend: GcpBackend, faults: FaultProxy, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aisle.backend.gcp.backend.EMPTY_PAGES", 5)
+    page = b'{"nextPageToken": "a"}'
+    faults.add(Fault("GET", "/o?", status=200, headers=JSON, body=page, times=50))
+    with pytest.raises(RemoteBroken, match="empty pages"):
+        run(backend.list())
+    assert faults.count() == 5
+
+
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
 
 

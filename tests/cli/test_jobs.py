@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -296,5 +297,10 @@ def test_jobs_are_shown_again_and_again_until_interrupted(own: Node, tmp_path: P
         for _ in range(3):
             assert process.stdout.readline().startswith("No running jobs")
             assert process.stdout.readline() == "\n"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        # The interpreter loses one that comes while it tidies an object up.
+        for _ in range(5):
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(5)
+                break
+        assert process.poll() == 130

@@ -118,3 +118,13 @@ def test_objects_of_another_cluster_are_prefetched_and_evicted(ais: Ais, far: st
 )
 def test_what_is_not_there_is_refused_in_a_line(ais: Ais, words: list[str], text: str) -> None:
     assert text in ais(*words, code=1).stderr
+
+
+def test_nobody_looks_for_what_is_to_be_archived_if_that_is_said(ais: Ais, far: str) -> None:
+    ais("create", "ais://near")
+    words = ("archive", "bucket", "ais://@east/none", "ais://near/x.tar", "--list", "a")
+    assert "there is no such bucket" in ais(*words, code=1).stderr
+    done = ais(*words, "--skip-lookup", "--wait", code=1)
+    assert done.stdout.startswith("archive[")
+    assert done.stderr.startswith("Error: job ")  # it is the job that looks
+    ais("evict", "ais://@east/none", "--wait")

@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import tarfile
+import threading
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ais, environment
+from aisle.cli.transfer import Crew
+from tests.cli.conftest import SECONDS, Ais, environment
 from tests.harness import BIN, Node
 
 
@@ -318,3 +320,19 @@ def test_an_interrupt_ends_all_workers(
     # Every object that is there is whole: what was broken off left none.
     sizes = ais("ls", bck, "-HF", "--units", "raw", "--props", "size").stdout.split()[1::2]
     assert set(sizes) <= {str(16 << 20)}
+
+
+def test_an_interrupted_crew_waits_for_what_is_being_tidied_up() -> None:
+    aborted, tidied = threading.Event(), threading.Event()
+
+    def work(item: int) -> None:
+        threading.Event().wait(0.2)  # by then the crew is waited for
+        os.kill(os.getpid(), signal.SIGINT)
+        aborted.wait(SECONDS)
+        threading.Event().wait(0.2)  # what takes its time
+        tidied.set()
+
+    crew = Crew(work, workers=1, keep_going=False, name=str, abort=aborted.set)
+    with pytest.raises(KeyboardInterrupt):
+        crew.run([1])
+    assert tidied.is_set()

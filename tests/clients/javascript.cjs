@@ -135,6 +135,60 @@ const PARTS = {
     return { none, left, deleted: (await send("GetObjectTagging", { Key: "k" })).TagSet };
   },
 
+  async locks() {
+    await send("PutBucketVersioning", { VersioningConfiguration: { Status: "Enabled" } });
+    await send("PutObjectLockConfiguration", {
+      ObjectLockConfiguration: { ObjectLockEnabled: "Enabled" },
+    });
+    const until = new Date(Math.floor(Date.now() / 1000) * 1000 + 86400000);
+    const { VersionId } = await send("PutObject", {
+      Key: "k", Body: "1", ObjectLockMode: "GOVERNANCE", ObjectLockRetainUntilDate: until,
+    });
+    const { Retention } = await send("GetObjectRetention", { Key: "k" });
+    assert.deepEqual(Retention.RetainUntilDate, until);
+    await send("PutObjectLegalHold", { Key: "k", LegalHold: { Status: "ON" } });
+    const { LegalHold } = await send("GetObjectLegalHold", { Key: "k" });
+    const past = { Key: "k", VersionId, BypassGovernanceRetention: true };
+    const held = await failure(send("DeleteObject", past));
+    await send("PutObjectLegalHold", { Key: "k", LegalHold: { Status: "OFF" } });
+    const kept = await failure(send("DeleteObject", { Key: "k", VersionId }));
+    await send("DeleteObject", past);
+    const { Versions } = await send("ListObjectVersions");
+    return { mode: Retention.Mode, hold: LegalHold.Status, held, kept, left: (Versions ?? []).length };
+  },
+
+  async encryption() {
+    const key = crypto.randomBytes(32);
+    const own = {
+      SSECustomerAlgorithm: "AES256",
+      SSECustomerKey: key.toString("base64"),
+      SSECustomerKeyMD5: crypto.createHash("md5").update(key).digest("base64"),
+    };
+    const data = Buffer.alloc(5_300_000, "secret");
+    const upload = new Upload({
+      client, params: { Bucket, Key: "k", Body: data, ...own }, partSize: 5 << 20,
+    });
+    await upload.done();
+    const got = await send("GetObject", { Key: "k", Range: "bytes=5242870-5242890", ...own });
+    assert(Buffer.from(await got.Body.transformToByteArray()).equals(data.subarray(5242870, 5242891)));
+    return { bare: await failure(send("GetObject", { Key: "k" })), told: got.SSECustomerAlgorithm };
+  },
+
+  async select() {
+    await send("PutObject", { Key: "a.csv", Body: "name,age\nann,31\nbob,22\n" });
+    const reply = await send("SelectObjectContent", {
+      Key: "a.csv", ExpressionType: "SQL", Expression: "SELECT s.name FROM S3Object s WHERE s.age > 30",
+      InputSerialization: { CSV: { FileHeaderInfo: "USE" } }, OutputSerialization: { JSON: {} },
+    });
+    let records = "", scanned = 0, ended = false;
+    for await (const event of reply.Payload) {
+      if (event.Records) records += Buffer.from(event.Records.Payload).toString();
+      if (event.Stats) scanned = event.Stats.Details.BytesScanned;
+      if (event.End) ended = true;
+    }
+    return { records, scanned, ended };
+  },
+
   async presign() {
     const Key = "a b";
     // The SDK would sign the checksum of the body that it does not know yet: that of none.
@@ -171,7 +225,18 @@ const PARTS = {
     await send("PutBucketWebsite", { WebsiteConfiguration: { IndexDocument } });
     assert.deepEqual((await send("GetBucketWebsite")).IndexDocument, IndexDocument);
     await send("DeleteBucketWebsite");
+    const Rules = [{
+      ID: "r", Status: "Enabled", Filter: { And: { Prefix: "a/", ObjectSizeGreaterThan: 5 } },
+      Expiration: { Days: 3 }, NoncurrentVersionExpiration: { NoncurrentDays: 2 },
+    }];
+    await send("PutBucketLifecycleConfiguration", { LifecycleConfiguration: { Rules } });
+    assert.deepEqual((await send("GetBucketLifecycleConfiguration")).Rules, Rules);
+    const put = await send("PutObject", { Key: "a/b", Body: "longer" });
+    assert.match(put.Expiration, /rule-id="r"$/);
+    await send("DeleteObject", { Key: "a/b" });
+    await send("DeleteBucketLifecycle");
     return {
+      lifecycle: await failure(send("GetBucketLifecycleConfiguration")),
       cors: await failure(send("GetBucketCors")),
       website: await failure(send("GetBucketWebsite")),
     };

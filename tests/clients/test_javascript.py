@@ -32,7 +32,10 @@ def modules() -> Path:
     return place
 
 
-PARTS = ("buckets", "objects", "multipart", "versioning", "tagging", "presign", "configurations")
+PARTS = (
+    "buckets", "objects", "multipart", "versioning", "tagging", "locks", "encryption", "select",
+    "presign", "configurations",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["auth on", "auth off"])
@@ -99,6 +102,24 @@ def test_buckets_and_objects_are_tagged(found: dict[str, Any]) -> None:
     }
 
 
+def test_versions_are_locked(found: dict[str, Any]) -> None:
+    refused = {"name": "AccessDenied", "status": 403}
+    assert found["locks"] == {
+        "mode": "GOVERNANCE", "hold": "ON", "held": refused, "kept": refused, "left": 0,
+    }  # fmt: skip
+
+
+def test_parts_are_encrypted_with_its_own_key(found: dict[str, Any]) -> None:
+    assert found["encryption"] == {
+        "bare": {"name": "InvalidRequest", "status": 400},
+        "told": "AES256",
+    }
+
+
+def test_the_event_stream_of_a_query_is_read(found: dict[str, Any]) -> None:
+    assert found["select"] == {"records": '{"name":"ann"}\n', "scanned": 23, "ended": True}
+
+
 def test_links_and_forms_that_it_signs_are_good(found: dict[str, Any]) -> None:
     assert found["presign"] == {
         "written": 200,
@@ -113,6 +134,7 @@ def test_links_and_forms_that_it_signs_are_good(found: dict[str, Any]) -> None:
 
 def test_configurations_are_what_it_has_sent(found: dict[str, Any]) -> None:
     assert found["configurations"] == {
+        "lifecycle": {"name": "NoSuchLifecycleConfiguration", "status": 404},
         "cors": {"name": "NoSuchCORSConfiguration", "status": 404},
         "website": {"name": "NoSuchWebsiteConfiguration", "status": 404},
     }

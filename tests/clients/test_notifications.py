@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.harness import ACCESS_KEY, REGION, SECRET_KEY, Node, free_port
 from tests.servers.hook import Hook
 
@@ -107,6 +108,7 @@ def test_s3cmd_sets_shows_and_removes_a_configuration(
         done = subprocess.run(
             ["s3cmd", "-c", "s3cfg", *command],
             cwd=tmp_path,
+            env={"PATH": warm.path(), "HOME": str(tmp_path)},
             capture_output=True,
             text=True,
             timeout=60,

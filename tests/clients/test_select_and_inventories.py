@@ -10,13 +10,10 @@ from tests.cli.consoles import DOCS, aws_of, replay
 from tests.clients.tools import Shell
 from tests.harness import Node
 
-PEOPLE = b"name,age,city\nann,31,Rome\nbob,22,Oslo\n"
-
 
 def test_the_page_on_select_runs_as_it_is_written(tmp_path: Path) -> None:
-    (tmp_path / "people.csv").write_bytes(PEOPLE)
     with Node(tmp_path / "data", workers=1) as node:
-        assert replay(DOCS / "select.md", node, tmp_path, **aws_of(node)) == 4
+        assert replay(DOCS / "select.md", node, tmp_path, **aws_of(node)) == 5
         assert (tmp_path / "found.csv").read_bytes() == b"ann,Rome\n"
 
 
@@ -25,7 +22,7 @@ def test_the_page_on_inventories_runs_as_it_is_written(tmp_path: Path) -> None:
     (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     (tmp_path / "inventory.json").write_text(example)
     with Node(tmp_path / "data", workers=1) as node:
-        assert replay(DOCS / "own-inventories.md", node, tmp_path, **aws_of(node)) == 6
+        assert replay(DOCS / "own-inventories.md", node, tmp_path, **aws_of(node)) == 5
 
 
 def test_the_aws_cli_selects_from_json(aws: Shell, any_node: Node, name: str) -> None:

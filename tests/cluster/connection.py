@@ -19,9 +19,9 @@ from tests.harness import Reply, sign
 TIMEOUT = 45.0
 IDLE = 5.0  # a server may close a connection that has been idle for longer, also just now
 # unavailable: a gateway's 503 that says when to come back; proxy: HAProxy has no gateway to ask, or
-# lost it; refused: nobody listens; lost: the connection died under the request. Anything else that
-# is no answer is wrong.
-TroubleKind = Literal["unavailable", "proxy", "refused", "lost", "wrong"]
+# lost it; refused: nobody listens; lost: the connection died under the request; cut: it died amid
+# the reply, whose status was out. Anything else that is no answer is wrong.
+TroubleKind = Literal["unavailable", "proxy", "refused", "lost", "cut", "wrong"]
 _ANSWERS = frozenset({200, 204, 206, 404, 409, 412})
 _CLEAN = frozenset({"ServiceUnavailable", "SlowDown"})
 
@@ -84,6 +84,9 @@ class Doors:
             self.sent = False
             self._note("refused", name, start, f"{method} {target} {error!r}")
             return None
+        except http.client.IncompleteRead as error:
+            self._note("cut", name, start, f"{method} {target} {error!r}")
+            return None
         except (OSError, http.client.HTTPException) as error:
             self._note("lost", name, start, f"{method} {target} {error!r}")
             return None
@@ -98,7 +101,7 @@ class Doors:
         self._note("wrong", name, start, detail)
 
     def _note(self, kind: TroubleKind, name: str, start: float, detail: str) -> None:
-        if kind in ("refused", "lost"):
+        if kind in ("refused", "lost", "cut"):
             connection = self._open.pop(name, None)
             if connection is not None:
                 connection.close()

@@ -189,17 +189,18 @@ Allowed = Mapping[str, Sequence[TroubleKind]]  # the kinds of trouble that a doo
 
 
 def unavailable(*gateways: Gateway) -> Allowed:
-    """These gateways may say that they cannot serve now; the proxy passes that on, and may find
-    that none wants requests: its own answer to that may be lost on a client that still sends."""
+    """These gateways may say that they cannot serve now, or break off what they had begun to send;
+    the proxy passes that on, and may find that none wants requests: its own answer to that may be
+    lost on a client that still sends."""
     return {
-        PROXY: ("unavailable", "proxy", "lost"),
-        **{each.name: ("unavailable",) for each in gateways},
+        PROXY: ("unavailable", "proxy", "lost", "cut"),
+        **{each.name: ("unavailable", "cut") for each in gateways},
     }
 
 
 def gone(gateway: Gateway) -> Allowed:
     """This gateway may be gone, also under a request, and come back."""
-    return {PROXY: ("proxy", "lost"), gateway.name: ("refused", "lost")}
+    return {PROXY: ("proxy", "lost", "cut"), gateway.name: ("refused", "lost", "cut")}
 
 
 def _status(door: Endpoint, method: str, target: str, body: bytes = b"") -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from aisle.core.errors import RowChanged
@@ -10,7 +12,8 @@ from aisle.jobs.replication import walk
 from aisle.jobs.work.replicate import replicate_existing
 from aisle.namespace import documents, objects
 from aisle.namespace.records import Object, decode
-from aisle.namespace.replication import rules
+from aisle.namespace.replication import delivery, rules
+from aisle.namespace.replication.queue import Item
 from aisle.namespace.replication.rules import Configuration, Rule
 from aisle.namespace.replication.sink import Replicating
 from aisle.namespace.store import BucketRow, Store
@@ -76,6 +79,36 @@ def test_what_fails_waits_and_so_does_what_follows() -> None:
         await walk(store, Sole())
         assert await bodies_of_key(store, target, b"k") == [b"1", b"2"]
         assert await get(store, target, b"other") == b"3"
+
+    run(check())
+
+
+def test_a_walk_that_fails_leaves_nothing_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the next one would deliver what follows before it."""
+
+    async def check() -> None:
+        store = replicated(Clock())
+        source, target = await source_of(store, TO), await versioned_bucket(store, "target")
+        await put(store, source, b"slow", b"1")
+        await put(store, source, b"taken", b"2")
+        deliver, failed = delivery.deliver, asyncio.Event()
+
+        async def delayed(store: Store, source: BucketRow, item: Item) -> None:
+            if item.key == b"taken":
+                failed.set()
+                raise RowChanged("replicate", item.key)
+            await failed.wait()
+            for _ in range(100):
+                await asyncio.sleep(0)
+            await deliver(store, source, item)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(delivery, "deliver", delayed)
+            with pytest.raises(RowChanged):
+                await walk(store, Sole())
+        assert await bodies_of_key(store, target, b"slow") == [b"1"]
+        assert await walk(store, Sole()) == 1
+        assert await bodies_of_key(store, target, b"slow") == [b"1"]
 
     run(check())
 

@@ -107,3 +107,22 @@ def test_a_window_is_synchronized_with_a_bucket_of_our_own_and_back() -> None:
             assert await kept(w.store, own) == ["a"]
 
     run(main())
+
+
+@pytest.mark.parametrize("chosen", [{"prefix": ""}, {"template": "{a..c}"}, {"objnames": ["b"]}])
+def test_what_the_remote_has_lost_is_no_longer_copied_though_it_is_cached(
+    chosen: dict[str, Any],
+) -> None:
+    async def main() -> None:
+        async with window() as w:
+            own = await buckets.create(w.store, BucketName("own"), owner="me")
+            w.fill("a", "b", "c")
+            await w.prefetch(template="")
+            latest = {"synchronize": True, "latest": True, **bucket_args(own, "to")}
+            await copy_objects(w.task(prefix="", **latest))
+            assert await kept(w.store, own) == ["a", "b", "c"]
+            w.remote.discard("b", "b")
+            await copy_objects(w.task(**chosen, **latest))
+            assert await kept(w.store, own) == ["a", "c"]
+
+    run(main())

@@ -17,7 +17,8 @@ from aisle.core.errors import (
     WriteConflict,
 )
 from aisle.namespace import appends, housekeeping, objects, uploads
-from aisle.namespace.appends import RUN, Claim, Handle, parse_handle
+from aisle.namespace.appends import RUN, Handle, parse_handle
+from aisle.namespace.chains import Claim
 from aisle.namespace.objects import Description
 from aisle.namespace.records import Layout, Object, decode
 from aisle.namespace.store import BucketRow, Store

@@ -1,57 +1,29 @@
-"""Locks of versions: what they may become, and that nothing removes what is locked."""
+"""Locks of versions: what they may become, what a default gives, and what clocks do to them."""
 
 from __future__ import annotations
-
-from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aisle.core.errors import (
-    BucketNotEmpty,
-    ObjectLocked,
-    VersionsKept,
-)
-from aisle.namespace import (
-    bodies,
-    buckets,
-    copies,
-    destroy,
-    documents,
-    edits,
-    housekeeping,
-    locks,
-    objects,
-    uploads,
-)
+from aisle.core.errors import ObjectLocked
+from aisle.namespace import destroy, documents, locks, objects
 from aisle.namespace.locks import COMPLIANCE, GOVERNANCE, Rule
-from aisle.namespace.objects import Description
 from aisle.namespace.records import Lock, Object, decode
-from aisle.namespace.store import BucketRow, Store
-from aisle.namespace.uploads import NamedPart
 from aisle.namespace.versions import removal, stack
 from aisle.namespace.windows import LOOK
-from tests.namespace.support import (
-    DAY,
-    HOUR,
-    LARGE,
-    NO_CLAIMS,
-    SECOND,
-    Clock,
-    Data,
-    make_bucket,
-    memory_store,
-    pattern,
-    run,
+from tests.namespace.locked import (
+    COMPLIANT,
+    GOVERNED,
+    HELD,
+    LATER,
+    NOW,
+    SOONER,
+    lock_bucket,
+    put,
 )
-
-NOW = 1_800_000_000 * SECOND
-LATER, SOONER = NOW + 2 * DAY, NOW + DAY
-GOVERNED = Lock(GOVERNANCE, LATER)
-COMPLIANT = Lock(COMPLIANCE, LATER)
-HELD = Lock(hold=True)
+from tests.namespace.support import DAY, HOUR, Clock, memory_store, run
 
 # --- what a lock may become -----------------------------------------------------------------
 
@@ -180,250 +152,6 @@ def test_a_default_counts_from_when_the_version_was_made() -> None:
     assert locks.with_default(held, Rule(GOVERNANCE, 1)).lock == Lock(GOVERNANCE, end, True)
     own = msgspec.structs.replace(made, lock=GOVERNED)
     assert locks.with_default(own, Rule(COMPLIANCE, 9)) == own
-
-
-# --- nothing removes what is locked ---------------------------------------------------------
-
-
-async def lock_bucket(store: Store, rule: Rule = Rule()) -> BucketRow:  # noqa: B008 - frozen
-    made = {documents.LOCK: locks.encode_rule(rule)}
-    return await make_bucket(
-        store, props={"versioning.enabled": True}, documents=made, has=documents.bits(made)
-    )
-
-
-async def put(
-    store: Store, bucket: BucketRow, lock: Lock | None = None, key: bytes = b"k", size: int = 10
-) -> Object:
-    described = Description(owner="me", lock=lock)
-    return await objects.put(store, bucket, key, Data(pattern(size)), described)
-
-
-Attempt = Callable[[Store, BucketRow, Object], Awaitable[object]]
-
-
-async def _remove(store: Store, bucket: BucketRow, it: Object) -> object:
-    return await removal.remove(store, bucket, b"k", it.version)
-
-
-async def _remove_bypassing(store: Store, bucket: BucketRow, it: Object) -> object:
-    return await removal.remove(store, bucket, b"k", it.version, bypass=True)
-
-
-async def _empty(store: Store, bucket: BucketRow, it: Object) -> object:
-    return await destroy.empty(store, bucket)
-
-
-async def _destroy(store: Store, bucket: BucketRow, it: Object) -> object:
-    return await destroy.destroy(store, bucket.name)
-
-
-async def _delete_bucket(store: Store, bucket: BucketRow, it: Object) -> object:
-    await buckets.delete(store, bucket.name)
-    return None
-
-
-async def _remove_page(store: Store, bucket: BucketRow, it: Object) -> object:
-    base = bucket.record.id
-    rows = await store.index.scan("object", prefix=base, limit=10)
-    return await destroy.remove(store, bucket, rows)
-
-
-async def _suspend(store: Store, bucket: BucketRow, it: Object) -> object:
-    return await buckets.set_versioning(store, bucket, suspended=True)
-
-
-async def _suspend_as_property(store: Store, bucket: BucketRow, it: Object) -> object:
-    return await buckets.change_props(store, bucket.name, {"versioning.enabled": False})
-
-
-async def _forget_versioning(store: Store, bucket: BucketRow, it: Object) -> object:
-    return await buckets.change_props(store, bucket.name, {"versioning.enabled": None})
-
-
-async def _set_custom(store: Store, bucket: BucketRow, it: Object) -> object:
-    return await edits.set_custom(store, bucket, b"k", {"a": "b"})
-
-
-# All that takes versions away for good, or what keeps them; and what it is told.
-REMOVALS: dict[str, tuple[Attempt, type[Exception]]] = {
-    "a permanent delete": (_remove, ObjectLocked),
-    "a permanent delete past governance": (_remove_bypassing, ObjectLocked),
-    "emptying the bucket": (_empty, ObjectLocked),
-    "destroying the bucket": (_destroy, ObjectLocked),
-    "removing a page": (_remove_page, ObjectLocked),
-    "deleting the bucket": (_delete_bucket, BucketNotEmpty),
-    "suspending versioning": (_suspend, VersionsKept),
-    "suspending it as a property": (_suspend_as_property, VersionsKept),
-    "dropping the property": (_forget_versioning, VersionsKept),
-    "changing its metadata": (_set_custom, ObjectLocked),
-}
-
-
-@pytest.mark.parametrize("lock", [COMPLIANT, HELD], ids=["compliance", "hold"])
-@pytest.mark.parametrize("name", REMOVALS)
-def test_it_is_refused_and_nothing_is_half_done(name: str, lock: Lock) -> None:
-    async def main() -> None:
-        store = memory_store()
-        bucket = await lock_bucket(store)
-        await put(store, bucket, key=b"a")  # what could go comes before and after it
-        it = await put(store, bucket, lock)
-        await put(store, bucket, key=b"z", size=LARGE)
-        before = await everything(store)
-        attempt, error = REMOVALS[name]
-        with pytest.raises(error):
-            await attempt(store, bucket, it)
-        assert await everything(store) == before
-
-    run(main())
-
-
-async def everything(store: Store) -> dict[str, list[tuple[bytes, bytes]]]:
-    tables = ("object", "version", "null", "hidden", "body", "layout", "garbage", "document")
-    return {name: list(await store.index.scan(name, limit=1000)) for name in tables}
-
-
-async def _delete(store: Store, bucket: BucketRow) -> None:
-    await objects.delete(store, bucket, b"k", owner="me")
-
-
-async def _replace(store: Store, bucket: BucketRow) -> None:
-    await put(store, bucket, size=20)
-
-
-async def _rename(store: Store, bucket: BucketRow) -> None:
-    await edits.rename(store, bucket, b"k", b"new")
-
-
-async def _rename_onto(store: Store, bucket: BucketRow) -> None:
-    await put(store, bucket, key=b"other")
-    await edits.rename(store, bucket, b"other", b"k")
-
-
-async def _copy_onto(store: Store, bucket: BucketRow) -> None:
-    await put(store, bucket, key=b"other")
-    found, small = await objects.find_small(store, bucket, b"other")
-    await copies.copy(store, found, bucket, b"k", Description(owner="me"), small=small)
-
-
-async def _complete_onto(store: Store, bucket: BucketRow) -> None:
-    record = await uploads.create(
-        store, bucket, b"k", Description(owner="me"), checksum_type="FULL_OBJECT"
-    )
-    upload = await uploads.find(store, bucket, b"k", record.id.hex())
-    part = await uploads.put_part(store, bucket, upload, 1, Data(b"x"))
-    named = [NamedPart(1, part.etag, {})]
-    await uploads.complete(store, bucket, upload, named, NO_CLAIMS)
-
-
-async def _sweep(store: Store, bucket: BucketRow) -> None:
-    await store.change_config({"space.sweep_age": "0s"})
-    await housekeeping.tidy(store)
-    await housekeeping.sweep(store)
-
-
-async def _rename_bucket(store: Store, bucket: BucketRow) -> None:
-    new = msgspec.structs.replace(bucket.record, name="other")
-    name = bucket.name._replace(name=new.name)
-    await buckets.rename(store, bucket.name, name, identity=bucket.record.id)
-
-
-# All that puts something in front of a version, or walks over what there is.
-HARMLESS: dict[str, Callable[[Store, BucketRow], Awaitable[None]]] = {
-    "a delete": _delete,
-    "another version": _replace,
-    "a rename": _rename,
-    "a rename onto it": _rename_onto,
-    "a copy onto it": _copy_onto,
-    "an upload onto it": _complete_onto,
-    "the sweep": _sweep,
-    "a new name for its bucket": _rename_bucket,
-}
-
-
-@pytest.mark.parametrize("size", [10, LARGE], ids=["row", "blob"])
-@pytest.mark.parametrize("name", HARMLESS)
-def test_the_locked_version_stays_with_its_bytes_and_lock(name: str, size: int) -> None:
-    async def main() -> None:
-        clock = Clock()
-        store = memory_store(clock)
-        bucket = await lock_bucket(store)
-        it = await put(store, bucket, GOVERNED, size=size)
-        await HARMLESS[name](store, bucket)
-        clock.now += DAY
-        await _sweep(store, bucket)
-        rows = await buckets.list_all(store)
-        how = LOOK._replace(version=it.version)
-        found, small = await objects.find_small(store, rows[0], b"k", how)
-        assert found.record.lock == GOVERNED
-        if small is None:
-            stream = bodies.read_extents(store, found.extents, 0, found.record.size)
-            small = b"".join([piece async for piece in stream])
-        assert small == pattern(size)
-        with pytest.raises(ObjectLocked):
-            await removal.remove(store, rows[0], b"k", it.version)
-
-    run(main())
-
-
-def test_a_null_version_that_is_locked_is_not_written_over() -> None:
-    """It is there if the bucket was versioned after it, and locked later; that the bucket could be
-    suspended then is prevented elsewhere, but would not matter."""
-
-    async def main() -> None:
-        store = memory_store()
-        bucket = await make_bucket(store)
-        await put(store, bucket)
-        bucket = await buckets.set_versioning(store, bucket, suspended=False)
-        raw = locks.encode_rule(Rule())
-        bucket = await documents.change(store, bucket, {documents.LOCK: raw})
-
-        def hold(old: Object) -> Object:
-            return msgspec.structs.replace(old, lock=HELD)
-
-        await edits.change(store, bucket, b"k", hold, version="null")
-        suspended = msgspec.structs.replace(bucket.record, versions="Suspended")
-        forced = BucketRow(bucket.key, bucket.raw, suspended)
-        for newer in (False, True):
-            if newer:  # the null version is among the former ones
-                await put(store, bucket)
-            with pytest.raises(ObjectLocked):
-                await put(store, forced)
-            with pytest.raises(ObjectLocked):
-                await objects.delete(store, forced, b"k", owner="me")
-        record = await objects.head(store, bucket, b"k", LOOK._replace(version="null"))
-        assert record.lock == HELD
-
-    run(main())
-
-
-def test_a_locked_object_in_a_bucket_without_versions_is_not_replaced_either() -> None:
-    async def main() -> None:
-        store = memory_store()
-        bucket = await make_bucket(store)
-        await put(store, bucket, HELD)
-        with pytest.raises(ObjectLocked):
-            await put(store, bucket)
-        with pytest.raises(ObjectLocked):
-            await objects.delete(store, bucket, b"k")
-        await put(store, bucket, key=b"other")
-        with pytest.raises(ObjectLocked):
-            await edits.rename(store, bucket, b"other", b"k")
-        assert (await objects.head(store, bucket, b"k")).lock == HELD
-
-    run(main())
-
-
-def test_a_bucket_with_locks_does_not_become_a_window() -> None:
-    async def main() -> None:
-        store = memory_store()
-        bucket = await lock_bucket(store)
-        props = {"backend_bck": "aws://there"}
-        with pytest.raises(VersionsKept):
-            await buckets.reborn(store, bucket.name, props, location="", identity=bucket.record.id)
-        assert (await buckets.get(store, bucket.name)).record == bucket.record
-
-    run(main())
 
 
 # --- clocks ---------------------------------------------------------------------------------

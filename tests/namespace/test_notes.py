@@ -12,13 +12,13 @@ from aisle.core.errors import (
     ObjectLocked,
     TooManyAnnotations,
 )
-from aisle.namespace import buckets, edits, notes, objects
+from aisle.namespace import buckets, documents, edits, notes, objects
 from aisle.namespace.objects import Description
 from aisle.namespace.records import Annotated, Annotation, Lock, Object, decode, encode
 from aisle.namespace.sealing.ring import Ring
 from aisle.namespace.sealing.wishes import Wish
 from aisle.namespace.store import BucketRow, Store
-from aisle.store.base import Put
+from aisle.store.base import Change, Put
 from tests.namespace.support import (
     Data,
     interposed_store,
@@ -117,6 +117,23 @@ def test_those_of_a_version_stay_with_it() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("versions", [False, True])
+def test_they_stay_through_a_rename(versions: bool) -> None:
+    async def main() -> None:
+        store = memory_store()
+        bucket = await make_bucket(store, props={"versioning.enabled": versions})
+        await put(store, bucket, b"k", b"1")
+        for name in (b"a", b"b"):
+            await annotate(store, bucket, name, b"text of " + name)
+        await edits.rename(store, bucket, b"k", b"new")
+        for name in (b"a", b"b"):
+            _, _, text = await notes.get(store, bucket, b"new", name)
+            assert text == b"text of " + name
+        assert len(await rows(store, "note")) == (4 if versions else 2)
+
+    run(main())
+
+
 def test_the_text_of_an_encrypted_object_is_encrypted() -> None:
     async def main() -> None:
         store = memory_store()
@@ -153,5 +170,38 @@ def test_those_of_a_locked_version_are_not_lost() -> None:
         await notes.delete(store, bucket, b"k", b"a", bypass=True)
         raw = await store.index.scan("annotation", limit=10)
         assert [decode(Annotation, row) for _, row in raw] == []
+
+    run(main())
+
+
+def test_who_watches_the_bucket_is_told_of_each_change_of_one() -> None:
+    told: list[tuple[bytes, str]] = []
+
+    class Ear:
+        async def changes(
+            self, store: Store, bucket: BucketRow, key: bytes, record: Object, event: str
+        ) -> list[Change]:
+            told.append((key, event))
+            return [Put("undelivered", b"%d" % len(told), record.notes)]
+
+    async def main() -> None:
+        store = memory_store()
+        bucket = await make_bucket(store)
+        await put(store, bucket, b"k", b"1")
+        await annotate(store, bucket, b"unheard")
+        bucket = await documents.change(store, bucket, {documents.NOTIFICATION: b"x"})
+        store.sinks.append(Ear())
+        record = await annotate(store, bucket, b"a")
+        await annotate(store, bucket, b"a", b"other")
+        await notes.delete(store, bucket, b"k", b"a")
+        await notes.delete(store, bucket, b"k", b"a")  # there is none
+        assert told == [
+            (b"k", "s3:ObjectAnnotation:Put"),
+            (b"k", "s3:ObjectAnnotation:Put"),
+            (b"k", "s3:ObjectAnnotation:Delete"),
+        ]
+        # What it remembers is part of the same batch.
+        kept = await store.index.scan("undelivered", limit=10)
+        assert [row for _, row in kept] == [record.notes] * 3
 
     run(main())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from aisle.core.names import BucketName
-from aisle.namespace import appends, buckets, copies, documents, edits, events, objects
+from aisle.namespace import appends, buckets, copies, destroy, documents, edits, events, objects
 from aisle.namespace.notifications import queue, rules
 from aisle.namespace.notifications.rules import Rule, Rules
 from aisle.namespace.objects import Description
-from aisle.namespace.records import Delivery, Notification, decode, encode
+from aisle.namespace.records import Delivery, Notification, Object, decode, encode
 from aisle.namespace.store import BucketRow, Store
 from aisle.store.base import Put
 from tests.namespace.support import Clock, Data, memory_store, run, unhurried_store
@@ -88,6 +90,25 @@ def test_the_order_of_a_key_outlives_a_clock_that_goes_back() -> None:
     run(go())
 
 
+def test_two_events_of_one_batch_are_in_order_too() -> None:
+    async def go() -> None:
+        store = memory_store()  # whose clock stands still
+        both = Rule("both", "Queue", ARN, "hook", ("s3:ObjectRestore:*",))
+        row = await watched(store, both)
+        await put(store, row, b"a")
+
+        def restored(old: Object) -> Object:
+            return msgspec.structs.replace(old, restored=1)
+
+        first, then = events.RESTORING, events.RESTORED
+        await edits.change(store, row, b"a", restored, event=then, before=first)
+        (one, told), (other, later) = await waiting(store)
+        assert (told.event, later.event) == (first, then)
+        assert one < other
+
+    run(go())
+
+
 def test_concurrent_writers_of_one_key_leave_one_event_for_each_write_in_their_order() -> None:
     async def go() -> None:
         store = unhurried_store(seed=3)
@@ -130,6 +151,19 @@ def test_every_way_to_change_an_object_is_told() -> None:
                 (events.PUT, b"d"),
             ]
         )
+
+    run(go())
+
+
+def test_objects_that_go_in_one_batch_are_told_of_one_by_one() -> None:
+    async def go() -> None:
+        store = memory_store()
+        row = await watched(store, Rule("gone", "Queue", ARN, "hook", ("s3:ObjectRemoved:*",)))
+        for key in (b"a", b"b", b"c"):
+            await put(store, row, key)
+        found = await store.index.scan("object", prefix=row.record.id, limit=2)
+        assert await destroy.remove(store, row, found) == found
+        assert sorted(await names(store)) == [(events.DELETE, b"a"), (events.DELETE, b"b")]
 
     run(go())
 

@@ -1,12 +1,11 @@
-"""Versions of one key: what writes, deletes and permanent removals leave behind."""
+"""Versions of one key: what writes, deletes and permanent removals leave behind, and how one is
+named. Null versions are in test_versions_null."""
 
 from __future__ import annotations
 
 import pytest
-from msgspec import msgpack
 
 from aisle.core.errors import (
-    BucketNotEmpty,
     DeleteMarkerFound,
     DeleteMarkerNamed,
     InvalidArgument,
@@ -15,14 +14,13 @@ from aisle.core.errors import (
     PreconditionFailed,
     VersionNotFound,
 )
-from aisle.namespace import buckets, copies, destroy, edits, housekeeping, objects
+from aisle.namespace import buckets, copies, edits, objects
 from aisle.namespace.conditions import WriteConditions
 from aisle.namespace.objects import Description
-from aisle.namespace.records import Lock, Object, decode, encode
+from aisle.namespace.records import Lock, Object
 from aisle.namespace.versions import ids as version_ids
 from aisle.namespace.versions import lookup, removal
 from aisle.namespace.windows import LOOK, READ
-from aisle.store.base import Put
 from tests.namespace.support import (
     DAY,
     LARGE,
@@ -31,25 +29,19 @@ from tests.namespace.support import (
     complete,
     etag_of,
     get,
-    make_bucket,
     memory_store,
     multipart,
-    pattern,
     put,
     put_part,
     rows,
     run,
-    sweep,
 )
 from tests.namespace.versioned import (
-    NULL,
-    Version,
     all_versions,
     check_invariants,
     get_version,
     ids,
     marker_of,
-    switch,
     versioned_bucket,
 )
 
@@ -169,114 +161,6 @@ def test_a_version_never_comes_twice_at_one_place() -> None:
             await get_version(store, bucket, KEY, second.version)
         assert await removal.remove(store, bucket, KEY, second.version) is None
         assert await ids(store, bucket, KEY) == [third.version, first.version]
-
-    run(work())
-
-
-def test_what_was_there_before_is_the_null_version() -> None:
-    async def work() -> None:
-        store = memory_store()
-        bucket = await make_bucket(store)
-        await put(store, bucket, KEY, b"before")
-        bucket = await switch(store, bucket, suspended=False)
-        assert await get_version(store, bucket, KEY, NULL) == b"before"
-        after = await put(store, bucket, KEY, b"after")
-        assert await get_version(store, bucket, KEY, NULL) == b"before"
-        assert await ids(store, bucket, KEY) == [after.version, NULL]
-        await check_invariants(store)
-        assert await removal.remove(store, bucket, KEY, NULL) == removal.Removed("", False)
-        with pytest.raises(VersionNotFound):
-            await get_version(store, bucket, KEY, NULL)
-        await check_invariants(store)
-
-    run(work())
-
-
-def test_the_null_version_comes_up_again_and_is_found() -> None:
-    async def work() -> None:
-        store = memory_store()
-        bucket = await make_bucket(store)
-        await put(store, bucket, KEY, b"before")
-        bucket = await switch(store, bucket, suspended=False)
-        after = await put(store, bucket, KEY, b"after")
-        await removal.remove(store, bucket, KEY, after.version)
-        assert await rows(store, "null") == []
-        assert await get_version(store, bucket, KEY, NULL) == b"before"
-        await check_invariants(store)
-
-    run(work())
-
-
-def test_a_suspended_bucket_replaces_its_null_version_wherever_it_is() -> None:
-    async def work() -> None:
-        store = memory_store()
-        bucket = await make_bucket(store)
-        await put(store, bucket, KEY, pattern(LARGE, 1))
-        bucket = await switch(store, bucket, suspended=False)
-        kept = await put(store, bucket, KEY, pattern(LARGE, 2))
-        bucket = await switch(store, bucket, suspended=True)
-        record = await put(store, bucket, KEY, b"null")  # its former one was below
-        assert record.version == ""
-        assert await ids(store, bucket, KEY) == [NULL, kept.version]
-        await check_invariants(store)
-        await put(store, bucket, KEY, b"null again")  # its former one is the current one
-        assert await ids(store, bucket, KEY) == [NULL, kept.version]
-        assert await get_version(store, bucket, KEY, NULL) == b"null again"
-        await check_invariants(store)
-        bucket = await switch(store, bucket, suspended=False)
-        last = await put(store, bucket, KEY, b"last")
-        assert await ids(store, bucket, KEY) == [last.version, NULL, kept.version]
-        await check_invariants(store)
-
-    run(work())
-
-
-def test_a_delete_in_a_suspended_bucket_replaces_the_null_version_by_a_marker() -> None:
-    async def work() -> None:
-        store = memory_store()
-        bucket = await make_bucket(store)
-        await put(store, bucket, KEY, pattern(LARGE, 1))
-        bucket = await switch(store, bucket, suspended=True)
-        deleted = await objects.delete(store, bucket, KEY)
-        assert marker_of(deleted) == NULL
-        assert await all_versions(store, bucket) == [Version(KEY, NULL, True, True, 0)]
-        again = await objects.delete(store, bucket, KEY)  # a null marker in place of the other
-        assert marker_of(again) == NULL
-        assert await all_versions(store, bucket) == [Version(KEY, NULL, True, True, 0)]
-        await check_invariants(store)
-        with pytest.raises(DeleteMarkerNamed):
-            await get_version(store, bucket, KEY, NULL)
-        await put(store, bucket, KEY, b"back")  # in place of the marker
-        assert await all_versions(store, bucket) == [Version(KEY, NULL, True, False, 4)]
-        await check_invariants(store)
-
-    run(work())
-
-
-def test_a_marker_of_a_suspended_bucket_keeps_real_versions() -> None:
-    async def work() -> None:
-        store = memory_store()
-        bucket = await versioned_bucket(store)
-        kept = await put(store, bucket, KEY, b"kept")
-        bucket = await switch(store, bucket, suspended=True)
-        assert marker_of(await objects.delete(store, bucket, KEY)) == NULL
-        assert await ids(store, bucket, KEY) == [NULL, kept.version]
-        assert await removal.remove(store, bucket, KEY, NULL) == removal.Removed("", True)
-        assert await get(store, bucket, KEY) == b"kept"
-        await check_invariants(store)
-
-    run(work())
-
-
-def test_removal_without_versioning_takes_the_null_version() -> None:
-    async def work() -> None:
-        store = memory_store()
-        bucket = await make_bucket(store)
-        await put(store, bucket, KEY, b"data")
-        assert await removal.remove(store, bucket, KEY, version_ids.mint(1)) is None
-        assert await removal.remove(store, bucket, KEY, NULL) == removal.Removed("", False)
-        assert await removal.remove(store, bucket, KEY, NULL) is None
-        await check_invariants(store)
 
     run(work())
 
@@ -429,75 +313,3 @@ def test_a_locked_version_stays_and_new_ones_come_in_front_of_it() -> None:
 def _locked(record: Object, lock: Lock) -> Object:
     values = {name: getattr(record, name) for name in Object.__struct_fields__}
     return Object(**{**values, "lock": lock})
-
-
-def test_a_bucket_with_markers_alone_is_not_empty_and_destroying_it_leaves_nothing() -> None:
-    async def work() -> None:
-        clock = Clock()
-        store = memory_store(clock)
-        bucket = await versioned_bucket(store)
-        await objects.delete(store, bucket, KEY)
-        with pytest.raises(BucketNotEmpty):
-            await buckets.delete(store, bucket.name)
-        for n in range(destroy.BATCH // 100):
-            await put(store, bucket, b"%d" % n, pattern(LARGE, n))
-            await put(store, bucket, b"%d" % n, b"again")
-        bucket = await switch(store, bucket, suspended=True)
-        await objects.delete(store, bucket, b"1")
-        assert await destroy.destroy(store, bucket.name) == destroy.BATCH // 100 - 1
-        await check_invariants(store)
-        clock.now += 30 * DAY
-        await housekeeping.tidy(store)
-        for table in ("object", "version", "null", "hidden", "body", "garbage", "layout"):
-            assert await rows(store, table) == []
-
-    run(work())
-
-
-def test_housekeeping_sees_former_versions() -> None:
-    async def work() -> None:
-        store = memory_store()
-        await store.change_config({"multipart.min_part_size": "0"})
-        bucket = await versioned_bucket(store)
-        first = await put(store, bucket, KEY, pattern(LARGE, 1))
-        second = await multipart(store, bucket, KEY, [LARGE] * 6)
-        await objects.delete(store, bucket, KEY)
-        report = await sweep(store)
-        assert (report.orphans, report.missing) == (0, [])
-        whole = await get_version(store, bucket, KEY, second.version)
-        assert len(whole) == 6 * LARGE
-        await store.blobs.delete(first.extents[0].blob)
-        report = await sweep(store)
-        assert report.missing == [KEY.decode()]
-
-    run(work())
-
-
-def test_rows_of_earlier_releases_are_read_and_become_versions() -> None:
-    async def work() -> None:
-        store = memory_store()
-        bucket = await make_bucket(store)
-        await put(store, bucket, KEY, b"old")
-        place = bucket.record.id + KEY
-        raw = await store.index.get("object", place)
-        assert raw is not None
-        # A release without versions wrote the fields up to `seq`, or up to `acl` and `origin`.
-        for fields in (15, 16, 17):
-            short = raw[:1] + _shortened(raw[1:], fields)
-            await store.index.commit(Put("object", place, short))
-            record = await objects.head(store, bucket, KEY)
-            assert (record.version, record.marker, record.tags) == ("", False, {})
-            assert (record.lock, record.sealed, record.replication) == (None, None, "")
-        bucket = await switch(store, bucket, suspended=False)
-        new = await put(store, bucket, KEY, b"new")
-        assert await ids(store, bucket, KEY) == [new.version, NULL]
-        assert await get_version(store, bucket, KEY, NULL) == b"old"
-        assert decode(Object, encode(new)) == new
-        await check_invariants(store)
-
-    run(work())
-
-
-def _shortened(payload: bytes, fields: int) -> bytes:
-    values = msgpack.decode(payload)
-    return msgpack.encode(values[:fields])

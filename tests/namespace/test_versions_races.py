@@ -19,7 +19,7 @@ from aisle.core.errors import (
 from aisle.namespace import buckets, destroy, housekeeping, objects
 from aisle.namespace.records import Object
 from aisle.namespace.store import BucketRow, Store
-from aisle.namespace.versions import removal
+from aisle.namespace.versions import arrival, removal, stack
 from tests.namespace.support import (
     LARGE,
     disk_store,
@@ -157,6 +157,36 @@ def test_a_place_that_was_taken_and_freed_meanwhile_is_not_taken(method: str, ma
             latest = marker_of(await objects.delete(store, bucket, KEY))
         assert index.after is None
         assert (await ids(store, bucket, KEY))[0] == latest
+        await check_invariants(store)
+
+    run(work())
+
+
+@pytest.mark.parametrize("method", ["put", "delete"])
+def test_a_null_version_that_comes_below_meanwhile_does_not_become_a_second_one(
+    method: str,
+) -> None:
+    """As an import brings it: nothing changes on top of the key."""
+
+    async def work() -> None:
+        store, index = interposed_store()
+        bucket = await versioned_bucket(store)
+        first, kept = [await put(store, bucket, KEY, b"%d" % n) for n in range(2)]
+        await removal.remove(store, bucket, KEY, first.version)
+        bucket = await switch(store, bucket, suspended=True)
+
+        async def arrive() -> None:
+            base, null = bucket.record.id, stack.marker(first.seq, version="", now=1, owner="me")
+            standing = await arrival.look(store, base, KEY, null.seq, null=True)
+            changes = await arrival.changes_of(store, base, KEY, null, standing)
+            await store.index.commit(*changes)
+
+        once(index, "get", "null", arrive)
+        if method == "put":
+            await put(store, bucket, KEY, b"mine")
+        else:
+            await objects.delete(store, bucket, KEY)
+        assert await ids(store, bucket, KEY) == [NULL, kept.version]
         await check_invariants(store)
 
     run(work())

@@ -120,6 +120,17 @@ def test_the_snapshot_of_a_copy_names_both_buckets(node: Node, filled: str) -> N
     assert told(node, "qryxstats", ID=job, Bck={"name": "another"}) == {}
 
 
+def test_copies_have_the_metadata_and_the_tags_of_what_was_copied(node: Node, filled: str) -> None:
+    s3, to = node.client(), f"{filled}-2"
+    s3.put_object(Bucket=filled, Key="said", Body=b"x", Metadata={"a": "b"}, Tagging="c=d")
+    target = f"/v1/buckets/{filled}?bck_to=ais%2F%40%23%2F{to}%2F&provider=ais"
+    reply = act(node, "POST", target, "copy-bck", {})
+    assert not ended(node, reply.body.decode())["err"]
+    assert s3.head_object(Bucket=to, Key="said")["Metadata"] == {"a": "b"}
+    tags = s3.get_object_tagging(Bucket=to, Key="said")["TagSet"]
+    assert tags == [{"Key": "c", "Value": "d"}]
+
+
 def test_a_snapshot_has_all_fields_of_aistore(node: Node, done: str) -> None:
     snap = snap_of(node, done)
     nowhere = {"name": "", "provider": "", "namespace": {"uuid": "", "name": ""}}

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -35,6 +36,26 @@ def test_credentials_are_hidden_wherever_they_stand(text: str) -> None:
 def test_other_text_is_left_alone() -> None:
     text = "GET /demo/a%20b?list-type=2&prefix=signature/&continuation-token2=x 200"
     assert redact(text) == text
+
+
+CLIENTS = """
+import logging
+from aisle.node import logs
+logs.configure("debug", "text")
+for name in ("aiokafka.conn", "aiormq.connection", "aio_pika.connection", "nats.aio.client"):
+    logging.getLogger(name).debug("sends %r", b"\\0user\\0SECRET0123")
+    logging.getLogger(name).warning("%s goes on", name)
+logging.getLogger("aisle.node").debug("ours")
+"""
+
+
+def test_what_clients_of_brokers_send_is_not_logged_at_any_level() -> None:
+    """A password in a handshake has no name beside it by which it could be hidden."""
+    done = subprocess.run([sys.executable, "-c", CLIENTS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "SECRET0123" not in done.stderr
+    assert done.stderr.count("goes on") == 4
+    assert "ours" in done.stderr
 
 
 def make_record(message: str, error: bool = False) -> logging.LogRecord:

@@ -1,101 +1,25 @@
-"""`outgoing.transport`: what is repeated, what is refused, and what a failure says."""
+"""`outgoing.transport`: replies that are read, what is refused, and what is never done."""
 
 from __future__ import annotations
 
 import asyncio
-import email.utils
-import math
-import time
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from typing import Any, TypeVar
 
 import pytest
 
-from aisle.outgoing.persist import Budget, Limits, _pause, persist
+from aisle.outgoing.persist import Limits
 from aisle.outgoing.request import (
-    Body,
     BrokenReply,
     NoReply,
     OversizeReply,
-    Refusal,
     Reply,
     Request,
-    TransportError,
     Unreachable,
-    retry_after,
-    whole,
 )
-from aisle.outgoing.stream import Stream
 from aisle.outgoing.transport import READ_BUFFER, Transport
 from tests.harness import free_port
-from tests.outgoing.server import Server, reply, serving
-
-MIB = 1 << 20
-QUICK = Limits(backoff=0.001, idle=1.0, reply=1.0, whole=1000)
-Result = TypeVar("Result")
-Work = Callable[[Transport], Coroutine[Any, Any, Result]]
-
-
-class Refused(Exception):
-    """What the judge of these tests raises."""
-
-
-def judge(reply: Reply) -> Refusal | None:
-    if reply.status < 300:
-        return None
-    error = Refused(f"{reply.status} {reply.body.decode()} {reply.doubtful}")
-    passing = reply.status in (500, 503)
-    return Refusal(error, passing, skewed=reply.status == 403, done=reply.status == 500)
-
-
-def using(work: Work[Result], limits: Limits = QUICK) -> Result:
-    async def main() -> Result:
-        transport = Transport(limits)
-        try:
-            return await work(transport)
-        finally:
-            await transport.close()
-
-    return asyncio.run(main())
-
-
-def getting(*replies: Any, limits: Limits = QUICK, **more: Any) -> tuple[Reply | Exception, Server]:
-    """What a GET of a server with these replies comes to."""
-
-    async def work(transport: Transport) -> tuple[Reply | Exception, Server]:
-        async with serving(*replies) as server:
-            try:
-                request = Request("GET", f"{server.url}/a/b?c=d")
-                return await transport.call(request, judge, **more), server
-            except (Refused, TransportError) as error:
-                return error, server
-
-    return using(work, limits)
-
-
-async def take(stream: Stream) -> bytes:
-    pieces = []
-    while piece := await stream.read():
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-def reading(*replies: Any) -> bytes | Exception:
-    """What the streamed body of a GET comes to."""
-
-    async def work(transport: Transport) -> bytes | Exception:
-        async with serving(*replies) as server:
-            stream = await transport.open(Request("GET", server.url), judge)
-            try:
-                return await take(stream)
-            except TransportError as error:
-                return error
-            finally:
-                await stream.close()
-
-    return using(work)
-
+from tests.outgoing.calling import MIB, Refused, getting, judge, reading, take, using
+from tests.outgoing.server import reply, serving
 
 # --- replies --------------------------------------------------------------------------------
 
@@ -206,224 +130,6 @@ def test_a_slow_reader_holds_the_server_up() -> None:
     using(work, Limits())
 
 
-# --- what is tried again --------------------------------------------------------------------
-
-
-def test_what_passes_is_tried_again() -> None:
-    found, server = getting(reply(503), reply(503), reply(200, b"ok"))
-    assert isinstance(found, Reply)
-    assert found.body == b"ok"
-    assert not found.doubtful
-    assert len(server.seen) == 3
-
-
-def test_attempts_have_an_end() -> None:
-    found, server = getting(reply(503, b"busy"))
-    assert str(found) == "503 busy False"
-    assert len(server.seen) == 5
-    found, server = getting(reply(503, b"busy"), attempts=1)
-    assert len(server.seen) == 1
-
-
-def test_what_does_not_pass_is_not_tried_again() -> None:
-    found, server = getting(reply(404, b"gone"))
-    assert str(found) == "404 gone False"
-    assert len(server.seen) == 1
-
-
-def test_a_lost_connection_is_made_again() -> None:
-    async def lose(reader: StreamReader, writer: StreamWriter) -> None:
-        writer.transport.abort()
-
-    found, _ = getting(lose, lose, reply(200, b"ok"))
-    assert isinstance(found, Reply)
-    assert found.body == b"ok"
-    assert found.doubtful
-
-
-def test_the_time_that_a_server_asks_for_is_kept() -> None:
-    started = time.monotonic()
-    found, _ = getting(reply(503, retry_after="1"), reply(200))
-    assert isinstance(found, Reply)
-    assert time.monotonic() - started >= 1
-
-
-def test_who_is_asked_for_too_much_patience_has_none() -> None:
-    found, server = getting(reply(503, retry_after="3600"))
-    assert isinstance(found, Refused)
-    assert len(server.seen) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("0", 0), ("17", 17), ("9" * 40, 10**9), ("", None), ("soon", None), ("-1", None),
-        ("1.5", None), ("²", None), ("Sun, 22 Nov 2026 10:00:30 GMT", 30),
-        ("Sun, 22 Nov 2026 09:00:00 GMT", 0), ("Sun, 99 Nov 2026 09:00:00 GMT", None),
-    ],
-)  # fmt: skip
-def test_retry_after_is_a_number_or_a_date(text: str, seconds: float | None) -> None:
-    headers = {"retry-after": text, "date": "Sun, 22 Nov 2026 10:00:00 GMT"}
-    assert retry_after(headers) == seconds
-
-
-def test_pauses_grow_and_differ() -> None:
-    limits = Limits(backoff=1.0, pause=8.0)
-    for number, longest in ((1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (9, 8.0)):
-        pauses = {_pause(number, limits, None) for _ in range(50)}
-        assert len(pauses) > 1
-        assert all(longest / 2 <= pause <= longest for pause in pauses)
-    assert _pause(1, limits, 3.0) == 3.0
-    assert _pause(1, limits, 3600.0) == 8.0
-
-
-def test_repetitions_are_paid_for_and_successes_earn() -> None:
-    async def work(transport: Transport) -> None:
-        async with serving(*[reply(503)] * 12, reply(200)) as server:
-            for _ in range(10):
-                with pytest.raises(Refused):
-                    await transport.call(Request("GET", server.url), judge)
-            assert len(server.seen) == 12  # two repetitions were to be had for 10
-            for _ in range(5):
-                await transport.call(Request("GET", server.url), judge)
-            server.replies = [reply(503)]
-            server.seen.clear()
-            with pytest.raises(Refused):
-                await transport.call(Request("GET", server.url), judge)
-            assert len(server.seen) == 2
-
-    using(work, Limits(backoff=0.001, budget=10))
-
-
-def test_a_clock_that_differs_is_corrected() -> None:
-    async def work(transport: Transport) -> None:
-        times: list[float] = []
-
-        async def sign(request: Request, now: float) -> Mapping[str, str]:
-            times.append(now)
-            return request.headers
-
-        ahead = email.utils.formatdate(time.time() + 7200, usegmt=True)
-
-        def skewed(found: Reply) -> Refusal | None:
-            refusal = judge(found)
-            return refusal._replace(passing=True) if refusal is not None else None
-
-        async with serving(reply(403, date=ahead), reply(200)) as server:
-            await transport.call(Request("GET", server.url), skewed, sign=sign)
-            assert abs(times[1] - times[0] - 7200) < 60
-            assert abs(transport.clock(server.url) - time.time() - 7200) < 60
-            assert abs(transport.clock("http://127.0.0.2/") - time.time()) < 60
-
-    using(work)
-
-
-# --- bodies that are sent -------------------------------------------------------------------
-
-
-def body_of(data: bytes, opened: list[int]) -> Body:
-    async def pour() -> AsyncIterator[bytes]:
-        opened.append(len(opened))
-        for start in range(0, len(data), 1000):
-            yield data[start : start + 1000]
-
-    return Body(len(data), pour)
-
-
-def test_a_body_is_sent_from_its_beginning_each_time() -> None:
-    async def work(transport: Transport) -> None:
-        opened: list[int] = []
-        body = body_of(bytes(range(250)) * 20, opened)
-        async with serving(reply(503), reply(200)) as server:
-            await transport.call(Request("PUT", server.url, body=body), judge)
-            assert [seen.body for seen in server.seen] == [bytes(range(250)) * 20] * 2
-            assert opened == [0, 1]
-
-    using(work)
-
-
-def test_a_write_whose_reply_was_lost_may_be_left_alone() -> None:
-    async def lose(reader: StreamReader, writer: StreamWriter) -> None:
-        await reader.readexactly(5000)
-        writer.transport.abort()
-
-    async def work(transport: Transport) -> None:
-        async with serving(lose, reply(200)) as server:
-            request = Request("PUT", server.url, body=whole(bytes(5000)))
-            with pytest.raises(NoReply) as failure:
-                await transport.call(request, judge, repeat_sent=False)
-            assert failure.value.sent
-            assert len(server.seen) == 1
-            assert (await transport.call(request, judge)).status == 200
-
-    using(work)
-
-
-def test_a_server_that_is_gone_by_now_may_have_done_what_it_was_sent_before() -> None:
-    failures: list[TransportError] = [NoReply("no answer in time", sent=True), Unreachable("gone")]
-
-    async def attempt(doubtful: bool) -> Reply:
-        raise failures.pop(0)
-
-    async def main() -> None:
-        with pytest.raises(Unreachable) as failure:
-            await persist(attempt, QUICK, Budget(QUICK.budget), attempts=2)
-        assert failure.value.sent
-
-    asyncio.run(main())
-
-
-def test_a_write_that_was_not_sent_to_its_end_is_always_repeated() -> None:
-    async def refuse(reader: StreamReader, writer: StreamWriter) -> None:
-        await reader.readexactly(5000)
-        writer.transport.abort()
-
-    async def work(transport: Transport) -> None:
-        async with serving(refuse, reply(200)) as server:
-            body = body_of(bytes(32 * MIB), [])
-            request = Request("PUT", server.url, body=body)
-            found = await transport.call(request, judge, repeat_sent=False)
-            assert found.status == 200
-            assert not found.doubtful
-
-    using(work, Limits(backoff=0.001))
-
-
-def test_what_may_have_been_done_is_told_to_the_judge() -> None:
-    found, _ = getting(reply(500), reply(412, b"exists"))
-    assert str(found) == "412 exists True"
-    found, _ = getting(reply(503), reply(412, b"exists"))
-    assert str(found) == "412 exists False"
-
-
-def test_an_answer_that_comes_before_the_body_is_heard() -> None:
-    async def refuse(reader: StreamReader, writer: StreamWriter) -> None:
-        writer.write(reply(404, b"no bucket", connection="close"))
-        await writer.drain()
-
-    async def work(transport: Transport) -> None:
-        async with serving(refuse) as server:
-            request = Request("PUT", server.url, body=body_of(bytes(32 * MIB), []))
-            with pytest.raises(Refused, match="404 no bucket"):
-                await transport.call(request, judge)
-
-    using(work, Limits())
-
-
-def test_what_goes_wrong_with_a_body_is_heard_as_it_is() -> None:
-    async def pour() -> AsyncIterator[bytes]:
-        yield b"some"
-        raise LookupError("the disk is gone")
-
-    async def work(transport: Transport) -> None:
-        async with serving(reply(200)) as server:
-            with pytest.raises(LookupError, match="the disk is gone"):
-                await transport.call(Request("PUT", server.url, body=Body(10, pour)), judge)
-            assert len(server.seen) <= 1
-
-    using(work)
-
-
 # --- what is never done ---------------------------------------------------------------------
 
 
@@ -491,11 +197,3 @@ def test_a_request_that_is_passed_on_is_sent_once() -> None:
             assert len(server.seen) == 1
 
     using(work)
-
-
-def test_a_budget_may_be_without_end() -> None:
-    found, server = getting(
-        *[reply(503)] * 30, reply(200), limits=Limits(attempts=40, backoff=0.0, budget=math.inf)
-    )
-    assert isinstance(found, Reply)
-    assert len(server.seen) == 31

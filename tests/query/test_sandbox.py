@@ -76,10 +76,15 @@ def test_duckdb_reads_no_file_but_its_own_and_changes_no_setting(tmp_path: Path)
 
 
 CLOSED = """
-import os, socket, subprocess, sys
+import ctypes, errno, os, socket, subprocess, sys
 from aisle.query import sandbox
 sandbox.limit(memory=256 << 20, seconds=5)
 assert sandbox.close()
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*numbers):
+    if libc.syscall(*numbers) < 0:
+        assert ctypes.get_errno() == errno.EPERM, ctypes.get_errno()
+        raise OSError
 for attempt in (
     lambda: socket.socket(),
     lambda: socket.socketpair(),
@@ -87,6 +92,7 @@ for attempt in (
     lambda: os.kill(os.getppid(), 0),
     lambda: os.unlink(sys.argv[1]),
     lambda: open(sys.argv[1], "w").write("x" * 10) and os.fsync(1),
+    lambda: call(0x40000000 + 41, 2, 1, 0),
 ):
     try:
         attempt()
@@ -204,6 +210,23 @@ def test_so_many_run_at_once_and_others_wait(monkeypatch: pytest.MonkeyPatch) ->
         await run.close()
         wanted = order("SELECT _1 FROM S3Object")
         assert await result(queries, wanted, pieces(b"a,b\nc,", b"d\n")) == b"a\nc\n"
+
+    asyncio.run(scenario())
+
+
+def test_who_stands_still_keeps_others_waiting_no_longer_than_a_query_may_take() -> None:
+    async def scenario() -> None:
+        queries = Queries(Limits(seconds=1), at_once=1)
+        sql = "SELECT * FROM S3Object"
+        run = await queries.start(order(sql, limits=queries.limits), endless())
+        pid = pid_of(run)
+        second = Order("SELECT _1 FROM S3Object", CSV, Output("CSV"), Limits())
+        assert await result(queries, second, pieces(b"a,b\n")) == b"a\n"
+        assert is_gone(pid)
+        with pytest.raises(QueryError) as caught:
+            _ = [frame async for frame in run.frames()]
+        assert caught.value.code == "ExternalEvalException"
+        await run.close()
 
     asyncio.run(scenario())
 

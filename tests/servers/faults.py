@@ -69,6 +69,7 @@ class FaultProxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
+        self._passing = 0  # requests that the server is at work on
         self._ended = False
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
@@ -113,7 +114,7 @@ class FaultProxy:
                 fault.rate = 0
             self._released.set()
         deadline = time.monotonic() + _SETTLES
-        while self._open and time.monotonic() < deadline:
+        while self._passing and time.monotonic() < deadline:
             time.sleep(0.005)
         with self._lock:
             self._faults.clear()
@@ -180,10 +181,14 @@ class FaultProxy:
         with socket.create_connection((self._address, self.target), _SECONDS) as server:
             with self._lock:
                 self._open.add(server)
-            _pass_request(client, server, head, headers, rest)
-            self._pass_reply(client, server, method, fault)
-            with self._lock:
-                self._open.discard(server)
+                self._passing += 1
+            try:
+                _pass_request(client, server, head, headers, rest)
+                self._pass_reply(client, server, method, fault)
+            finally:
+                with self._lock:
+                    self._open.discard(server)
+                    self._passing -= 1
 
     def _meet(self, seen: Seen) -> Fault:
         with self._lock:

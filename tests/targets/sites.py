@@ -89,6 +89,21 @@ class WebhookSite:
         self.stop()
 
 
+class _Served:
+    """A site whose server is all that begins and ends with it."""
+
+    _server: NatsServer | Kafka | RabbitMq
+
+    def start(self) -> None:
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def close(self) -> None:
+        self._server.close()
+
+
 class NatsSite:
     """A subject that somebody listens to; the listener comes back after the server."""
 
@@ -144,7 +159,7 @@ class NatsSite:
         self._server.close()
 
 
-class JetStreamSite:
+class JetStreamSite(_Served):
     """A subject that a stream stores."""
 
     kind = "nats"
@@ -176,17 +191,8 @@ class JetStreamSite:
         await client.close()
         return [message.data or b"" for message in found]
 
-    def start(self) -> None:
-        self._server.start()
 
-    def stop(self) -> None:
-        self._server.stop()
-
-    def close(self) -> None:
-        self._server.close()
-
-
-class KafkaSite:
+class KafkaSite(_Served):
     kind = "kafka"
     refuses = True
     unwanted = b"x" * 30_000
@@ -221,17 +227,8 @@ class KafkaSite:
     async def arrived(self) -> list[bytes]:
         return [value for _, value, _ in await self.records()]
 
-    def start(self) -> None:
-        self._server.start()
 
-    def stop(self) -> None:
-        self._server.stop()
-
-    def close(self) -> None:
-        self._server.close()
-
-
-class AmqpSite:
+class AmqpSite(_Served):
     kind = "amqp"
     refuses = False
     unwanted = b"{}"
@@ -272,15 +269,6 @@ class AmqpSite:
                 self._seen.append(message.body)
                 await message.ack()
         return list(self._seen)
-
-    def start(self) -> None:
-        self._server.start()
-
-    def stop(self) -> None:
-        self._server.stop()
-
-    def close(self) -> None:
-        self._server.close()
 
 
 SITES: dict[str, Callable[[], Site]] = {

@@ -120,9 +120,10 @@ def _become(asked: list[str], descriptors: list[int]) -> NoReturn:
     os.chdir(directory)
     random.seed()
     sys.argv = [name, *words]
-    sys.stdin = _text(0, "r")
-    sys.stdout = _text(1, "w")
-    sys.stderr = _text(2, "w")
+    for number, stream in enumerate(("stdin", "stdout", "stderr")):
+        opened = _text(number, "w" if number else "r")
+        setattr(sys, stream, opened)
+        setattr(sys, f"__{stream}__", opened)  # stays open where a program wraps it anew
     code = _run(PROGRAMS[name][0])
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()

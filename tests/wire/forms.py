@@ -31,7 +31,7 @@ def body_of(
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"'
             "\r\nContent-Type: text/plain\r\n\r\n"
         )
-        parts.append(head.encode() + data + b"\r\n")
+        parts.append(head.encode("utf-8", "surrogateescape") + data + b"\r\n")
     parts += [_field(name, value) for name, value in after]
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from tests.harness import Node
@@ -50,3 +51,18 @@ def test_other_uploads_of_the_key_go_on(s3: Any, bucket: str) -> None:
 def test_an_unknown_bucket_is_404(s3: Any) -> None:
     with refused(404, "NoSuchBucket"):
         s3.abort_multipart_upload(Bucket="no-such-bucket-here", Key="k", UploadId="u")
+
+
+def test_an_upload_is_aborted_if_it_was_begun_then(node: Node, s3: Any, bucket: str) -> None:
+    upload = begin(s3, bucket, "k")
+    named = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    (listed,) = s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
+    begun = listed["Initiated"]
+    with refused(412, "PreconditionFailed"):
+        s3.abort_multipart_upload(**named, IfMatchInitiatedTime=begun + timedelta(seconds=1))
+    headers = {"x-amz-if-match-initiated-time": "then"}
+    target = object_target(bucket, "k", f"uploadId={upload}")
+    assert node.send("DELETE", target, headers=headers).code == "InvalidRequest"
+    assert s3.list_multipart_uploads(Bucket=bucket)["Uploads"] == [listed]
+    s3.abort_multipart_upload(**named, IfMatchInitiatedTime=begun)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)

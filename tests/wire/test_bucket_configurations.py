@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketIntelligentTieringC
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
@@ -204,3 +205,11 @@ def test_others_may_not_see_or_set_them(people: People, alices: str, kind: Kind)
         listed(people.bob.s3, kind, alices)
     with refused(403, "AccessDenied"):
         put(people.bob.s3, kind, alices, "one", kind.values[0])
+
+
+def test_a_bucket_has_a_thousand_of_a_kind(s3: Any, bucket: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: put(s3, METRICS, bucket, f"n{n}", {}), range(1000)))
+    with refused(400, "TooManyConfigurations"):
+        put(s3, METRICS, bucket, "another", {})
+    put(s3, METRICS, bucket, "n999", {"Filter": {"Prefix": "a"}})

@@ -167,7 +167,11 @@ def test_another_configuration_replaces_the_first(told: Any, watched: str, hook:
         ([queue(PUT, arn="nobody")], "ARN is not well formed"),
         ([queue(PUT, arn="arn:aws:sqs:us-east-1:123456789012:q")], "ARN is not well formed"),
         ([queue(PUT, arn="arn:aisle:sqs:eu-west-1:hook:webhook")], "region is not valid"),
-        ([queue(PUT, arn="arn:aisle:sqs:us-east-1:other:webhook")], "Unable to validate the foll"),
+        (
+            [queue(PUT, arn="arn:aisle:sqs:us-east-1:other:webhook")],
+            "Unable to validate the following destination configurations: The destination does not"
+            " exist: arn:aisle:sqs:us-east-1:other:webhook",
+        ),
         ([queue(PUT, arn="arn:aisle:sqs:us-east-1:hook:kafka")], "Unable to validate the foll"),
         ([queue(PUT, arn=NOBODY)], "Unable to validate the following destination configurations"),
         ([queue(PUT, Filter=rules(Infix="a"))], "must be either prefix or suffix"),
@@ -411,3 +415,13 @@ def until(done: Callable[[], bool]) -> None:
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+def test_boto3_s_deprecated_calls_speak_of_the_same(told: Any, watched: str) -> None:
+    given = {"TopicConfiguration": {"Id": "old", "Topic": HOOK, "Events": [PUT]}}
+    told.put_bucket_notification(Bucket=watched, NotificationConfiguration=given)
+    (found,) = configuration(told, watched)["TopicConfigurations"]
+    assert found == {"Id": "old", "TopicArn": HOOK, "Events": [PUT]}
+    shown = told.get_bucket_notification(Bucket=watched)["TopicConfiguration"]
+    assert (shown["Id"], shown["Topic"], shown["Events"]) == ("old", HOOK, [PUT])

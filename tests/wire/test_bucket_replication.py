@@ -11,6 +11,7 @@ import pytest
 
 from tests.harness import Node
 from tests.wire.support import read, refused
+from tests.wire.test_tagging import tags_of
 
 ROLE = "arn:aws:iam::123456789012:role/replication"
 Buckets = tuple[str, str]
@@ -185,3 +186,21 @@ def test_a_multipart_upload_is_replicated_once_it_is_complete(s3: Any, pair: Buc
     )
     until(lambda: status(s3, source, "large") == "COMPLETED")
     assert read(s3, target, "large") == body
+
+
+def test_tags_say_what_is_replicated_and_go_along(s3: Any, pair: Buckets) -> None:
+    source, target = pair
+    filtered = {"And": {"Prefix": "in/", "Tags": [{"Key": "keep", "Value": "yes"}]}}
+    replicate(s3, source, rule(target, Filter=filtered))
+    s3.put_object(Bucket=source, Key="in/bare", Body=b"1")
+    s3.put_object(Bucket=source, Key="in/other", Body=b"1", Tagging="keep=no")
+    s3.put_object(Bucket=source, Key="out", Body=b"1", Tagging="keep=yes")
+    s3.put_object(Bucket=source, Key="in/k", Body=b"1", Tagging="keep=yes&n=1")
+    until(lambda: status(s3, source, "in/k") == "COMPLETED")
+    assert tags_of(s3, target, "in/k") == {"keep": "yes", "n": "1"}
+    for key in ("in/bare", "in/other", "out"):
+        assert status(s3, source, key) is None
+    changed = {"TagSet": [{"Key": "keep", "Value": "yes"}, {"Key": "n", "Value": "2"}]}
+    s3.put_object_tagging(Bucket=source, Key="in/k", Tagging=changed)
+    until(lambda: tags_of(s3, target, "in/k") == {"keep": "yes", "n": "2"})
+    assert {row["Key"] for row in s3.list_object_versions(Bucket=target)["Versions"]} == {"in/k"}

@@ -166,6 +166,8 @@ def test_parts_that_were_not_uploaded_are_refused(s3: Any, bucket: str) -> None:
         b"</CompleteMultipartUpload>",
         b"<CompleteMultipartUpload><Part><PartNumber>x</PartNumber><ETag>x</ETag></Part>"
         b"</CompleteMultipartUpload>",
+        b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><ETag>y</ETag>"
+        b"</Part></CompleteMultipartUpload>",
     ],
 )
 def test_a_malformed_list_completes_nothing(node: Node, s3: Any, bucket: str, body: bytes) -> None:

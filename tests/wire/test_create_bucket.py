@@ -140,3 +140,14 @@ def test_of_concurrent_creators_exactly_one_wins(s3: Any) -> None:
         assert set(codes) <= {"", "BucketAlreadyOwnedByYou", "OperationAborted"}
     finally:
         empty_and_remove(s3, name)
+
+
+def test_names_are_of_one_namespace(s3: Any, make_bucket: Callable[..., str]) -> None:
+    make_bucket(BucketNamespace="global")
+    name = f"mine-{uuid.uuid4().hex[:8]}-123456789012-us-east-1-an"
+    with refused(501, "NotImplemented"):
+        s3.create_bucket(Bucket=name, BucketNamespace="account-regional")
+    with refused(400, "InvalidArgument"):
+        s3.create_bucket(Bucket=name, BucketNamespace="nowhere")
+    with refused(404, "404"):
+        s3.head_bucket(Bucket=name)

@@ -6,6 +6,7 @@ Conditional deletes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/condi
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -100,3 +101,20 @@ def test_of_concurrent_conditional_deletes_exactly_one_succeeds(s3: Any, bucket:
         statuses = list(pool.map(delete, range(8)))
     assert statuses.count(204) == 1
     assert set(statuses) <= {204, 404, 409, 412}
+
+
+def test_size_and_time_are_conditions(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"12345")
+    written = s3.head_object(Bucket=bucket, Key="k")["LastModified"]
+    wrong = ({"IfMatchSize": 4}, {"IfMatchLastModifiedTime": written - timedelta(seconds=1)},
+             {"IfMatchSize": 5, "IfMatch": '"other"'})  # fmt: skip
+    for more in wrong:
+        with refused(412, "PreconditionFailed"):
+            s3.delete_object(Bucket=bucket, Key="k", **more)
+    for entry in ({"Size": 4}, {"LastModifiedTime": written - timedelta(seconds=1)}):
+        objects = [{"Key": "k", **entry}]
+        reply = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})
+        assert [error["Code"] for error in reply["Errors"]] == ["PreconditionFailed"]
+    assert exists(s3, bucket, "k")
+    s3.delete_object(Bucket=bucket, Key="k", IfMatchSize=5, IfMatchLastModifiedTime=written)
+    assert not exists(s3, bucket, "k")

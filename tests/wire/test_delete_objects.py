@@ -91,6 +91,9 @@ def test_any_key_that_xml_can_name_is_deleted(s3: Any, bucket: str, key: str) ->
         b"<Delete><Object></Object></Delete>",
         b"<Other><Object><Key>k</Key></Object></Other>",
         b"<Delete><Object><Key>k</Key></Object>",
+        b"<Delete><Object><Key>k</Key><Key>l</Key></Object></Delete>",
+        b"<Delete><Object><Key>k<x/></Key></Object></Delete>",
+        b"<Delete><Object><Key>k</Key><Size>1</Size><Size>2</Size></Object></Delete>",
     ],
 )
 def test_a_malformed_document_deletes_nothing(

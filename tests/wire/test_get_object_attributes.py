@@ -19,6 +19,7 @@ from tests.wire.support import (
     pattern,
     put_part,
     put_parts,
+    read,
     refused,
 )
 
@@ -126,3 +127,24 @@ def test_attributes_of_a_default_upload_name_its_parts_count(s3: Any, bucket: st
     put_parts(s3, bucket, "k", [b"one", b"two"])
     got = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["ObjectParts"])
     assert got["ObjectParts"]["TotalPartsCount"] == 2
+
+
+def test_parts_of_a_former_version_are_read(s3: Any, bucket: str) -> None:
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    pieces = [b"a" * (5 << 20), b"bc"]
+    first = put_parts(s3, bucket, "k", pieces)["VersionId"]
+    s3.put_object(Bucket=bucket, Key="k", Body=b"now")
+    named = {"Bucket": bucket, "Key": "k", "VersionId": first}
+    part = s3.get_object(**named, PartNumber=2)
+    assert (part["VersionId"], part["PartsCount"], part["Body"].read()) == (first, 2, b"bc")
+    head = s3.head_object(**named, PartNumber=1)
+    assert (head["VersionId"], head["ContentLength"]) == (first, 5 << 20)
+    told = s3.get_object_attributes(**named, ObjectAttributes=["ObjectParts"])["ObjectParts"]
+    assert told["TotalPartsCount"] == 2
+    upload = begin(s3, bucket, "copy")
+    source = {"CopySource": named, "CopySourceRange": f"bytes={5 << 20}-{(5 << 20) + 1}"}
+    copy = {"Bucket": bucket, "Key": "copy", "UploadId": upload}
+    copied = s3.upload_part_copy(**copy, PartNumber=1, **source)
+    entry = {"PartNumber": 1, "ETag": copied["CopyPartResult"]["ETag"]}
+    complete(s3, bucket, "copy", upload, [entry])
+    assert read(s3, bucket, "copy") == b"bc"

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import Any
 
 from tests.harness import Node
@@ -114,3 +115,39 @@ def test_a_default_is_for_what_says_nothing_of_its_own(s3: Any, locked: str) -> 
     own = soon(1)
     put(s3, locked, "own", ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=own)
     assert s3.head_object(Bucket=locked, Key="own")["ObjectLockRetainUntilDate"] == own
+
+
+EVENT_HOLDS: tuple[dict[str, Any], ...] = (
+    {"ObjectLockEventHold": "ON"},
+    {"ObjectLockEventHold": "ON", "ObjectLockEventHoldDurationDays": 3},
+    {"ObjectLockEventHoldDurationYears": 1},
+)
+
+
+def test_event_holds_are_refused_and_not_passed_over(s3: Any, locked: str) -> None:
+    """Who asks for one is not to believe that the object is kept."""
+    put(s3, locked, "from")
+    source = {"Bucket": locked, "Key": "from"}
+    for more in EVENT_HOLDS:
+        for call in (
+            partial(s3.put_object, Key="n", Body=BODY),
+            partial(s3.put_object, Key="n", Body=BODY, WriteOffsetBytes=0),
+            partial(s3.copy_object, Key="n", CopySource=source),
+            partial(s3.create_multipart_upload, Key="n"),
+        ):
+            with refused(501, "NotImplemented"):
+                call(Bucket=locked, **more)
+    duration = {"Days": 3}
+    for retention in ({"EventHold": "ON"}, {"EventHold": "ON", "EventHoldDuration": duration}):
+        with refused(501, "NotImplemented"):
+            s3.put_object_retention(Bucket=locked, Key="from", Retention=retention)
+    for more in ({}, {"Mode": "GOVERNANCE", "Days": 1}):
+        rule = {"DefaultRetention": {"DefaultEventHold": duration, **more}}
+        with refused(501, "NotImplemented"):
+            s3.put_object_lock_configuration(
+                Bucket=locked,
+                ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule},
+            )
+    assert [each["Key"] for each in s3.list_object_versions(Bucket=locked)["Versions"]] == ["from"]
+    told = s3.get_object_lock_configuration(Bucket=locked)["ObjectLockConfiguration"]
+    assert told == {"ObjectLockEnabled": "Enabled"}

@@ -412,6 +412,14 @@ def test_a_signature_elsewhere_does_not_count(node: Node, bucket: str) -> None:
             "InvalidRedirectLocation",
         ),
         (body_of([("key", "k"), ("tagging", "<Tagging")], b""), "MalformedXML"),
+        (body_of([("key", "k"), ("tagging", "<Tagging/>")], b""), "MalformedXML"),
+        *(
+            (
+                body_of([("key", "k"), (name, "${filename}")], b"", filename="\udcff.txt"),
+                "MalformedPOSTRequest",
+            )
+            for name in ("x-amz-meta-a", "content-type", "tagging", "success_action_redirect")
+        ),
     ],
 )
 def test_a_bad_form_is_refused_and_leaves_nothing(

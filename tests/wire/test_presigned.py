@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Any
 
@@ -63,6 +64,11 @@ def test_an_expired_url_is_refused(node: Node, filled: str) -> None:
     reply = node.send("GET", target, signed=False)
     expect_error(reply, 403, "AccessDenied")
     assert reply.xml.findtext("Message") == "Request has expired"
+    expires, now = reply.xml.findtext("Expires"), reply.xml.findtext("ServerTime")
+    assert expires is not None
+    assert now is not None
+    passed = dt.datetime.fromisoformat(now) - dt.datetime.fromisoformat(expires)
+    assert passed >= dt.timedelta(minutes=1)
 
 
 def test_a_long_url_is_good_to_the_end_of_its_time(node: Node, filled: str) -> None:
@@ -178,3 +184,23 @@ def test_a_legacy_url_is_held_to_its_time_its_key_and_its_secret(
     ):
         expect_error(node.send(method, target, signed=False), 403, "SignatureDoesNotMatch")
     assert read(s3, filled, "k") == b"secret"
+
+
+@pytest.mark.parametrize("version", ["4", "2"])
+def test_headers_in_the_query_count_where_signatures_are_not_checked(
+    open_node: Node, open_s3: Any, open_bucket: str, version: str
+) -> None:
+    mark = "X-Amz-Signature=00" if version == "4" else "AWSAccessKeyId=a&Signature=00&Expires=1"
+    moved = "x-amz-meta-mood=calm&x-amz-tagging=colour%3Dblue"
+    target = f"{object_target(open_bucket, 'k')}?{moved}&{mark}"
+    assert open_node.send("PUT", target, body=b"hello", signed=False).status == 200
+    head = open_s3.head_object(Bucket=open_bucket, Key="k")
+    assert (head["Metadata"], head["TagCount"]) == ({"mood": "calm"}, 1)
+
+
+def test_a_query_without_a_signature_moves_no_headers(
+    open_node: Node, open_s3: Any, open_bucket: str
+) -> None:
+    target = f"{object_target(open_bucket, 'k')}?x-amz-meta-mood=calm"
+    assert open_node.send("PUT", target, body=b"hello", signed=False).status == 200
+    assert open_s3.head_object(Bucket=open_bucket, Key="k")["Metadata"] == {}

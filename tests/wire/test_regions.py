@@ -97,6 +97,23 @@ def test_boto3_finds_the_way(strict: Node) -> None:
     assert client.get_object(Bucket="here", Key="k")["Body"].read() == b"1"
 
 
+def test_a_bucket_of_another_region_is_asked_for_by_its_own(strict: Node) -> None:
+    """It was made when regions did not count yet."""
+    switch = "/v1/cluster/set-config?auth.check_region={}"
+    assert strict.send("PUT", switch.format("false")).status == 200
+    try:
+        strict.client().create_bucket(Bucket="abroad", **made_in("eu-west-1"))
+    finally:
+        assert strict.send("PUT", switch.format("true")).status == 200
+    target = bucket_target("abroad", "list-type=2")
+    # That of the bucket, and that of the cluster.
+    for region in ("eu-west-1", "eu-central-1"):
+        assert strict.send("GET", target, region=region).status == 200
+    reply = strict.send("GET", target, region="us-west-2")
+    expect_error(reply, 400, "AuthorizationHeaderMalformed")
+    assert reply.xml.findtext("Region") == reply.headers[HEADER] == "eu-west-1"
+
+
 def test_a_presigned_url_for_another_region_is_refused(strict: Node) -> None:
     for region, status in (("us-west-2", 400), ("eu-central-1", 200)):
         client = strict.client(region=region, signature_version="s3v4")

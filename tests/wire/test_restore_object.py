@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
 from tests.harness import Node
-from tests.wire.support import expect_error, object_target, read, refused
+from tests.wire.support import bucket_target, expect_error, object_target, read, refused
 
 REQUEST = {"Days": 2, "GlacierJobParameters": {"Tier": "Bulk"}}
 
@@ -64,6 +66,13 @@ def test_a_copy_is_not_restored(s3: Any, bucket: str) -> None:
         ("<Days>0</Days>", 400, "InvalidArgument"),
         ("<Days>many</Days>", 400, "InvalidArgument"),
         ("<Days>1</Days><Other/>", 400, "MalformedXML"),
+        ("<Days>1</Days><Days>2</Days>", 400, "MalformedXML"),
+        (
+            "<Days>1</Days><GlacierJobParameters><Tier>Bulk</Tier><Tier>Bulk</Tier>"
+            "</GlacierJobParameters>",
+            400,
+            "MalformedXML",
+        ),
         ("<Days>1</Days><GlacierJobParameters/>", 400, "MalformedXML"),
         ("<Days>1</Days><Tier>Soon</Tier>", 400, "MalformedXML"),
         ("<Days>1</Days><Tier>Expedited</Tier>", 400, "InvalidArgument"),
@@ -82,3 +91,28 @@ def test_what_cannot_be_asked_is_told(
 def test_what_is_not_there_cannot_be_restored(s3: Any, bucket: str) -> None:
     with refused(404, "NoSuchKey"):
         s3.restore_object(Bucket=bucket, Key="none", RestoreRequest=REQUEST)
+
+
+def test_listings_tell_what_is_restored_to_who_asks(node: Node, s3: Any, bucket: str) -> None:
+    for key, kind in (("cold", "GLACIER"), ("left", "DEEP_ARCHIVE"), ("warm", "STANDARD")):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"1", StorageClass=kind)
+    s3.restore_object(Bucket=bucket, Key="cold", RestoreRequest=REQUEST)
+    shown = s3.head_object(Bucket=bucket, Key="cold")["Restore"]
+    calls: tuple[tuple[Any, str, dict[str, bool]], ...] = (
+        (s3.list_objects, "Contents", {}),
+        (s3.list_objects_v2, "Contents", {}),
+        (s3.list_objects_v2, "Contents", {"FetchOwner": True}),
+        (s3.list_object_versions, "Versions", {}),
+    )
+    for call, name, more in calls:
+        assert not any("RestoreStatus" in each for each in call(Bucket=bucket, **more)[name])
+        page = call(Bucket=bucket, OptionalObjectAttributes=["RestoreStatus"], **more)
+        told = {each["Key"]: each.get("RestoreStatus") for each in page[name]}
+        status = told.pop("cold")
+        assert told == {"left": None, "warm": None}
+        assert status is not None
+        assert status["IsRestoreInProgress"] is False
+        assert format_datetime(status["RestoreExpiryDate"].astimezone(UTC), usegmt=True) in shown
+    headers = {"x-amz-optional-object-attributes": "Colour"}
+    reply = node.send("GET", bucket_target(bucket, "list-type=2"), headers=headers)
+    expect_error(reply, 400, "InvalidArgument")

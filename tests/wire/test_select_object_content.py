@@ -117,9 +117,12 @@ def test_an_object_of_megabytes_comes_in_messages_of_at_most_one(s3: Any, bucket
         InputSerialization={"CSV": {}}, OutputSerialization={"CSV": {}},
         RequestProgress={"Enabled": True},
     )  # fmt: skip
-    pieces = [event["Records"]["Payload"] for event in reply["Payload"] if "Records" in event]
+    events = list(reply["Payload"])
+    pieces = [event["Records"]["Payload"] for event in events if "Records" in event]
     assert b"".join(pieces) == body
     assert max(map(len, pieces)) <= 1 << 20
+    assert list(events[-1]) == ["End"]
+    assert events[-2]["Stats"]["Details"]["BytesScanned"] == len(body)
 
 
 def test_scan_ranges_that_partition_an_object_partition_its_records(s3: Any, bucket: str) -> None:
@@ -138,6 +141,27 @@ def test_scan_ranges_that_partition_an_object_partition_its_records(s3: Any, buc
         ScanRange={"End": 9},
     )  # fmt: skip
     assert last["Records"] == body[body.index(b"\n", len(body) - 10) + 1 :]
+
+
+def test_scan_ranges_of_lines_of_json_do_so_too(s3: Any, bucket: str) -> None:
+    lines = [b'{"id":%d,"w":"%s"}\n' % (n, b"z" * (n % 5)) for n in range(20)]
+    body = b"".join(lines)
+    s3.put_object(Bucket=bucket, Key="a.json", Body=body)
+    call: dict[str, Any] = {
+        "InputSerialization": {"JSON": {"Type": "LINES"}},
+        "OutputSerialization": {"JSON": {}},
+    }
+    found = [
+        asked(s3, bucket, "a.json", "SELECT s.id FROM S3Object s", ScanRange=part, **call)
+        for part in (
+            {"Start": start, "End": min(start + 149, len(body) - 1)}
+            for start in range(0, len(body), 150)
+        )
+    ]
+    ids = [
+        json.loads(line)["id"] for line in b"".join(each["Records"] for each in found).splitlines()
+    ]
+    assert ids == list(range(20))
 
 
 REFUSED = [

@@ -81,3 +81,17 @@ def test_what_is_wrong_with_a_request(
         body=body,
     )
     expect_error(reply, 400, code)
+
+
+def test_a_former_version_is_changed_by_its_id(sealing: Any, vault: str) -> None:
+    sealing.put_bucket_versioning(Bucket=vault, VersioningConfiguration={"Status": "Enabled"})
+    first, _ = (
+        sealing.put_object(Bucket=vault, Key="k", Body=b"%d" % n)["VersionId"] for n in range(2)
+    )
+    sealing.update_object_encryption(
+        Bucket=vault, Key="k", VersionId=first, ObjectEncryption={"SSEKMS": {"KMSKeyArn": REPORTS}}
+    )
+    named = {"Bucket": vault, "Key": "k"}
+    assert sealing.head_object(**named)["ServerSideEncryption"] == "AES256"
+    changed = sealing.get_object(**named, VersionId=first)
+    assert (changed["ServerSideEncryption"], changed["Body"].read()) == ("aws:kms", b"0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -125,3 +126,16 @@ def test_the_checksum_agreed_on_is_computed(s3: Any, bucket: str) -> None:
     complete(s3, bucket, "to", upload, [{"PartNumber": 1, "ETag": reply["ETag"]}])
     got = s3.head_object(Bucket=bucket, Key="to", ChecksumMode="ENABLED")
     assert got["ChecksumCRC32C"] == reply["ChecksumCRC32C"]
+
+
+def test_times_are_conditions_on_the_source_too(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="from", Body=b"hello")
+    written = s3.head_object(Bucket=bucket, Key="from")["LastModified"]
+    upload, hour = begin(s3, bucket, "to"), timedelta(hours=1)
+    for since, unmodified in ((written, None), (None, written - hour)):
+        more = {"CopySourceIfModifiedSince": since} if since else {}
+        more |= {"CopySourceIfUnmodifiedSince": unmodified} if unmodified else {}
+        with refused(412, "PreconditionFailed"):
+            copy_part(s3, bucket, upload, 1, "from", **more)
+    good = {"CopySourceIfModifiedSince": written - hour, "CopySourceIfUnmodifiedSince": written}
+    copy_part(s3, bucket, upload, 1, "from", **good)

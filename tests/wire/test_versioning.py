@@ -7,9 +7,11 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.cluster.cluster import wait_until
 from tests.harness import Node
@@ -71,6 +73,8 @@ def test_the_status_is_what_was_set(s3: Any, bucket: str, status: str) -> None:
          "IllegalVersioningConfigurationException"),
         ("<Versioning><Status>Enabled</Status></Versioning>", 400, "MalformedXML"),
         ("<VersioningConfiguration>", 400, "MalformedXML"),
+        ("<VersioningConfiguration><Status>Enabled</Status><Status>Suspended</Status>"
+         "</VersioningConfiguration>", 400, "MalformedXML"),
         ("", 400, ("MalformedXML", "MissingRequestBodyError")),
         ("<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete>"
          "</VersioningConfiguration>", 501, "NotImplemented"),
@@ -438,3 +442,33 @@ def test_the_acl_of_the_named_version_counts(people: People, alices: str) -> Non
     alice.put_object(Bucket=alices, Key="k", Body=b"all again", ACL="public-read")
     with refused(403, "AccessDenied"):
         nobody.get_object(Bucket=alices, Key="k", VersionId=private)
+
+
+def test_a_bucket_with_nothing_but_a_delete_marker_says_that_versions_are_left(
+    s3: Any, bucket: str
+) -> None:
+    switch(s3, bucket)
+    marker = s3.delete_object(Bucket=bucket, Key="gone")["VersionId"]
+    with pytest.raises(ClientError) as refusal:
+        s3.delete_bucket(Bucket=bucket)
+    assert refusal.value.response["Error"]["Code"] == "BucketNotEmpty"
+    assert "delete all versions" in refusal.value.response["Error"]["Message"]
+    s3.delete_object(Bucket=bucket, Key="gone", VersionId=marker)
+
+
+def test_a_status_that_there_is_not_is_answered_with_those_that_there_are(
+    node: Node, bucket: str
+) -> None:
+    body = b"<VersioningConfiguration><Status>On</Status></VersioningConfiguration>"
+    reply = node.send("PUT", bucket_target(bucket, "versioning"), body=body)
+    assert b"must be Enabled or Suspended" in reply.body
+
+
+def test_a_suspension_that_is_refused_says_which_configuration_forbids_it(s3: Any) -> None:
+    name = f"kept-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    try:
+        with pytest.raises(ClientError, match="it has an object lock configuration"):
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Suspended"})
+    finally:
+        s3.delete_bucket(Bucket=name)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Node
+from tests.wire.sealed import customer
 from tests.wire.support import (
     checksum,
     expect_error,
@@ -135,3 +136,14 @@ def test_only_a_put_can_append(node: Node, s3: Any, bucket: str) -> None:
     headers = {"x-amz-write-offset-bytes": "1", "x-amz-copy-source": f"{bucket}/k"}
     reply = node.send("PUT", object_target(bucket, "to"), headers=headers)
     expect_error(reply, 501, "NotImplemented")
+
+
+def test_an_object_goes_on_with_its_own_encryption(sealing: Any, vault: str) -> None:
+    kms = {"ServerSideEncryption": "aws:kms"}
+    for first, wrong in ((customer(), {}), ({}, customer()), ({}, kms), (kms, customer())):
+        sealing.put_object(Bucket=vault, Key="k", Body=b"1", **first)
+        with refused(400, "EncryptionTypeMismatch"):
+            append(sealing, vault, 1, b"2", **wrong)
+        append(sealing, vault, 1, b"2", **first)
+        reading = first if first == customer() else {}
+        assert read(sealing, vault, "k", **reading) == b"12"

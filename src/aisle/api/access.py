@@ -102,8 +102,10 @@ async def _identify(
 ) -> None:
     if not svc.auth_enabled:
         ctx.principal, ctx.payload = svc.principals.root, unchecked_payload(ctx.head)
-        params = ctx.head.params
-        ctx.unsigned = "authorization" not in ctx.head.headers and SIGNATURES.isdisjoint(params)
+        presigned = not SIGNATURES.isdisjoint(ctx.head.params)
+        ctx.unsigned = "authorization" not in ctx.head.headers and not presigned
+        if presigned:  # what it asks for may be in its query, whoever signed it
+            ctx.head = (sigv2 if _is_v2(ctx.head) else sigv4).acted_on(ctx.head)
         return
     head = ctx.head
     if _TOKEN_HEADER in head.headers or not head.headers.get("authorization", "").startswith(_V4):

@@ -123,8 +123,11 @@ def check_query(
     if not (expires.isascii() and expires.isdigit() and len(expires) <= _EXPIRES_DIGITS):
         raise MalformedCredentials("Expires must be in seconds since 1970", query=True)
     if now > int(expires):
-        raise RequestExpired("Request has expired")
-    head = _with_hoisted(head)
+        raise RequestExpired("Request has expired", expiry=int(expires), now=now)
+    for name, _ in head.pairs:
+        if name not in _CREDENTIALS and not _is_hoisted(name):
+            _check_unsigned(name)
+    head = acted_on(head)
     return _verify(head, _find(access_key, lookup), proof, expires, target)
 
 
@@ -169,17 +172,13 @@ def _check_unsigned(name: str) -> None:
     )
 
 
-def _with_hoisted(head: RequestHead) -> RequestHead:
-    """`head` with the headers in its query where they belong."""
-    moved = []
-    for name, text in head.pairs:
-        if name in _CREDENTIALS:
-            continue
-        if _HOISTED(name.lower()):
-            moved.append((name.lower(), text))
-        else:
-            _check_unsigned(name)
-    return with_headers(head, moved)
+def acted_on(head: RequestHead) -> RequestHead:
+    """`head` of a presigned request with the headers in its query where they belong."""
+    return with_headers(head, [(n.lower(), v) for n, v in head.pairs if _is_hoisted(n)])
+
+
+def _is_hoisted(name: str) -> bool:
+    return name not in _CREDENTIALS and _HOISTED(name.lower()) is not None
 
 
 def canonical_parameters(head: RequestHead) -> str:

@@ -162,7 +162,7 @@ def check_query(
     if now < time - MAX_SKEW:
         raise RequestExpired("Request is not valid yet")
     if now > time + int(expires):
-        raise RequestExpired("Request has expired")
+        raise RequestExpired("Request has expired", expiry=time + int(expires), now=now)
     credential = _find(claim, timestamp, lookup)
     token = head.headers.get(_TOKEN_HEADER, "")
     if _TOKEN_PARAM in params:
@@ -180,10 +180,13 @@ def check_query(
     if mismatch is not None:
         raise mismatch
     known = request.accept(key, credential, payload)
-    if params.keys() <= _OWN:
-        return known
+    return known if params.keys() <= _OWN else known._replace(head=acted_on(head))
+
+
+def acted_on(head: RequestHead) -> RequestHead:
+    """`head` of a presigned request with the headers in its query where they belong."""
     moved = [(n.lower(), v) for n, v in head.pairs if n[:6] in _HOISTED and n not in _OWN]
-    return known._replace(head=with_headers(head, moved)) if moved else known
+    return with_headers(head, moved)
 
 
 def check_policy(
@@ -198,7 +201,7 @@ def check_policy(
     if now < time - MAX_SKEW:
         raise RequestExpired("Request is not valid yet")
     if now > time + MAX_EXPIRES:
-        raise RequestExpired("Request has expired")
+        raise RequestExpired("Request has expired", expiry=time + MAX_EXPIRES, now=now)
     found = _find(claim, timestamp, lookup)
     key = signing_key(found.secret_key, claim.scope.date, claim.scope.region, SERVICE)
     if not hmac.compare_digest(signature(key, policy), claim.proof):

@@ -24,6 +24,8 @@ from aisle.core.ranges import Span
 
 # Listed names of one page at most, by what providers allow; a backend may say less.
 PAGE_LIMIT: Final = 1000
+# Pages without a name that a service may give in a row; one that gives more never comes to an end.
+EMPTY_PAGES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)

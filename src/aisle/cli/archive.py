@@ -18,7 +18,7 @@ from aisle.cli import get as getting
 from aisle.cli import listing
 from aisle.cli import uri as uris
 from aisle.cli.failure import Failure, printable
-from aisle.cli.flags import progress_flag, units_flag, yes_flag
+from aisle.cli.flags import idle_flag, progress_flag, units_flag
 from aisle.cli.follow import follow, follow_flags
 from aisle.cli.packing import Packed, kind_of, pack
 from aisle.cli.progress import Progress, is_much, wanted
@@ -135,7 +135,9 @@ def bucket(client: Client, options: argparse.Namespace) -> None:
         "coer": options.cont_on_err,
         "non-recurs": options.non_recursive,
     }
-    reply = client.act("PUT", source.parent.path, source.query, "archive", value)
+    lookup = {"dont_head_remote_bck": "true"} if options.skip_lookup else {}
+    path = source.parent.path
+    reply = client.act("PUT", path, {**source.query, **lookup}, "archive", value)
     follow(client, reply.body.decode(), "archive", f"archive {text}", options)
 
 
@@ -182,7 +184,7 @@ def put_arguments(parser: argparse.ArgumentParser) -> None:
     progress_flag(parser)
     units_flag(parser)
     flag("--verbose", "-v", action="store_true", help="print each name")
-    yes_flag(parser)
+    idle_flag(parser, "--yes", "-y")
 
 
 def put(client: Client, options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from aisle.cli import uri as uris
 from aisle.cli.failure import Failure, Refused
-from aisle.cli.flags import yes_flag
+from aisle.cli.flags import idle_flag, yes_flag
 from aisle.cli.follow import wait
 from aisle.cli.listing import pages
 from aisle.cli.notes import note, note_settings
@@ -37,9 +37,7 @@ def create_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-lookup", action="store_true", help="do not look a remote bucket up first"
     )
-    parser.add_argument(
-        "--force", "-f", action="store_true", help="create it even if that is not advisable"
-    )
+    idle_flag(parser, "--force", "-f")
 
 
 def create(client: Client, options: argparse.Namespace) -> None:

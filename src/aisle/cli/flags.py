@@ -39,6 +39,13 @@ def yes_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
 
 
+def idle_flag(parser: argparse.ArgumentParser, *names: str) -> None:
+    """An option of AIStore's that has nothing to change here."""
+    parser.add_argument(
+        *names, action="store_true", help="taken for scripts that have it; it changes nothing here"
+    )
+
+
 def progress_flag(parser: argparse.ArgumentParser) -> None:
     """Three ways: asked for, forbidden, or (neither) as it seems fit."""
     parser.add_argument(

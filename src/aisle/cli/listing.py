@@ -16,7 +16,7 @@ from aisle.cli import uri as uris
 from aisle.cli.ahead import ahead
 from aisle.cli.failure import Failure, Refused, printable
 from aisle.cli.filters import Filter, filter_arguments
-from aisle.cli.flags import count, headers_flag, json_flag
+from aisle.cli.flags import count, headers_flag, idle_flag, json_flag
 from aisle.cli.tables import Columns, size_text
 from aisle.cli.uri import Uri, is_elsewhere
 from aisle.client import Client
@@ -135,7 +135,7 @@ def _showing(parser: argparse.ArgumentParser) -> None:
     summary.summary_arguments(parser)
     headers_flag(parser)
     flag("--no-footers", "-F", help="do not print how many names were listed")
-    flag("--silent", help="have the node write nothing of it to its log")
+    idle_flag(parser, "--silent")
     json_flag(parser)
 
 

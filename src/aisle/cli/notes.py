@@ -8,6 +8,7 @@ from importlib import import_module
 
 
 def note(text: str) -> None:
+    sys.stdout.flush()  # where both go to one place, what was said first comes first
     print(f"Note: {text}", file=sys.stderr)
 
 

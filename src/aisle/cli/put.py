@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aisle.cli import uri as uris
 from aisle.cli.failure import Failure, printable
-from aisle.cli.flags import progress_flag, units_flag, workers, workers_flag, yes_flag
+from aisle.cli.flags import idle_flag, progress_flag, units_flag, workers, workers_flag
 from aisle.cli.notes import note
 from aisle.cli.progress import Progress, is_much, wanted
 from aisle.cli.tables import size_text
@@ -90,7 +90,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     progress_flag(parser)
     units_flag(parser)
     parser.add_argument("--verbose", "-v", action="store_true", help="print each name")
-    yes_flag(parser)
+    idle_flag(parser, "--yes", "-y")
 
 
 def run(client: Client, options: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from aisle.cli import uri as uris
 from aisle.cli.failure import Failure
-from aisle.cli.flags import headers_flag, json_flag, units_flag
+from aisle.cli.flags import headers_flag, idle_flag, json_flag, units_flag
 from aisle.cli.tables import Columns, size_text
 from aisle.cli.uri import Uri
 from aisle.client import Client
@@ -40,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--prefix", default="", help="only objects whose names begin so")
     parser.add_argument("--cached", action="store_true", help="only objects in the cluster")
-    parser.add_argument("--all", action="store_true", help="also buckets not in the cluster yet")
+    idle_flag(parser, "--all")
     summary_arguments(parser)
     json_flag(parser)
     headers_flag(parser)

@@ -56,25 +56,32 @@ class Crew(Generic[Work]):
     def run(self, items: Iterable[Work]) -> None:
         """Do all of it. Raises what went wrong first, unless the crew keeps going."""
         source = iter(items)
+        # Not `Thread.join`: in Python 3.11 one that is interrupted takes its thread for ended.
+        ends = [threading.Event() for _ in range(self._workers)]
         threads = [
-            threading.Thread(target=self._take, args=(source,), daemon=True)
-            for _ in range(self._workers)
+            threading.Thread(target=self._take_all, args=(source, end), daemon=True) for end in ends
         ]
         try:
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(_LOOK_SECONDS)
+            for end in ends:
+                while not end.wait(_LOOK_SECONDS):
+                    pass
         except BaseException:
             self._stop.set()
             self._abort()
-            for thread in threads:
+            for thread, end in zip(threads, ends, strict=True):
                 if thread.ident is not None:
-                    thread.join()
+                    end.wait()
             raise
         if self.failures and not self._keep_going:
             raise self.failures[0][1]
+
+    def _take_all(self, source: Iterator[Work], end: threading.Event) -> None:
+        try:
+            self._take(source)
+        finally:
+            end.set()
 
     def _take(self, source: Iterator[Work]) -> None:
         while not self._stop.is_set():

@@ -1,8 +1,8 @@
 """XML that others have written, as a small tree: the standard library's expat, hardened.
 
-Document types, entities and deep nesting are refused before they cost anything; namespaces and
-all attributes but `xsi:type` are dropped, because nothing of S3 depends on them. What a document
-means, and how long it may be, is its reader's affair.
+Document types, entities, deep nesting and endless elements are refused before they cost anything;
+namespaces and all attributes but `xsi:type` are dropped, because nothing of S3 depends on them.
+What a document means, and how long it may be, is its reader's affair.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 from xml.parsers import expat
 
 MAX_DEPTH: Final = 16
+# Ten thousand parts of an upload with all their checksums are a third of it.
+MAX_ELEMENTS: Final = 400_000
 
 
 class XmlError(ValueError):
@@ -51,19 +53,26 @@ def parse_tree(document: bytes) -> Element:
     """The root of a document. Raises `XmlError`."""
     top = Element("")
     stack = [top]
+    texts: list[list[str]] = [[]]  # of each of them: joined once, however many elements part it
+    count = 0
 
     def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal count
+        count += 1
         if len(stack) > MAX_DEPTH:
             raise XmlError("the document is nested too deeply")
+        if count > MAX_ELEMENTS:
+            raise XmlError("the document has too many elements")
         element = Element(name.rpartition(":")[2], _kind(attributes) if attributes else "")
         stack[-1].children.append(element)
         stack.append(element)
+        texts.append([])
 
     def end(_name: str) -> None:
-        stack.pop()
+        stack.pop().text = "".join(texts.pop())
 
     def text(data: str) -> None:
-        stack[-1].text += data
+        texts[-1].append(data)
 
     _parse(document, start, end, text)
     return top.children[0]

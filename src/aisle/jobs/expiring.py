@@ -53,6 +53,8 @@ class Expiring:
             _log.info("another node looks after lifecycle rules")
         except StoreError as error:
             _log.warning("lifecycle rules cannot be looked after: %s", error)
+        except Exception:
+            _log.exception("looking after lifecycle rules failed")
 
     async def _turn(self, steady: float) -> None:
         store = self._store

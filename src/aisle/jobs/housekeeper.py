@@ -57,6 +57,7 @@ async def run(store: Store, duty: Duty) -> None:
                 await asyncio.wait([task], timeout=_LOOK_SECONDS)
                 await evicting.turn()
                 await expiring.turn()
+                await inventorying.turn()
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):

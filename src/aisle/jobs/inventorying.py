@@ -59,6 +59,9 @@ class Inventorying:
             _log.info("another node looks after inventories")
         except StoreError as error:
             _log.warning("inventories cannot be looked after: %s", error)
+        except Exception:
+            # A row that cannot be read must not end all housekeeping.
+            _log.exception("looking after inventories failed")
 
     async def _turn(self) -> None:
         steady = time.monotonic()

@@ -74,7 +74,13 @@ async def walk(store: Store, duty: Duty) -> int:
             for scope, group in queue.by_key(items)
             if scope not in waiting
         ]
-        done += sum(await asyncio.gather(*groups))
+        # All of them end before a failure is told: what is still on its way must not be met by the
+        # next walk, which would overtake it.
+        ended = await asyncio.gather(*groups, return_exceptions=True)
+        for one in ended:
+            if isinstance(one, BaseException):
+                raise one
+            done += one
         if len(items) < PAGE:
             break
     return done

@@ -44,6 +44,8 @@ class Evicting:
             await self._turn(now)
         except StoreError as error:
             _log.warning("eviction cannot be begun: %s", error)
+        except Exception:
+            _log.exception("looking after the space failed")
 
     async def _turn(self, now: float) -> None:
         store = self._store

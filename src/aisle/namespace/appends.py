@@ -14,13 +14,14 @@ when the session begins; if it is encrypted otherwise by then, flushing writes a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+import msgspec
+
 from aisle.core.errors import (
     BlobMissing,
-    DigestMismatch,
     InvalidArgument,
     ObjectNotFound,
     PreconditionFailed,
@@ -30,8 +31,19 @@ from aisle.core.errors import (
     UploadNotFound,
     WriteConflict,
 )
-from aisle.namespace import bodies, buckets, documents, events, layouts, objects, uploads
+from aisle.namespace import (
+    bodies,
+    buckets,
+    documents,
+    events,
+    layouts,
+    locks,
+    notes,
+    objects,
+    uploads,
+)
 from aisle.namespace.bodies import Incoming, Stored
+from aisle.namespace.chains import Claim, copied, digest_of, with_key
 from aisle.namespace.conditions import WriteConditions
 from aisle.namespace.objects import Description
 from aisle.namespace.records import (
@@ -45,7 +57,7 @@ from aisle.namespace.records import (
     timed_id,
 )
 from aisle.namespace.sealing import wishes
-from aisle.namespace.sealing.frames import DataKey, Opened
+from aisle.namespace.sealing.frames import DataKey
 from aisle.namespace.store import RETRIES, BucketRow, Store
 from aisle.namespace.uploads import UploadRow
 from aisle.store.base import ABSENT, Change, Check, Delete, Put
@@ -67,14 +79,6 @@ class Handle(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.upload}-{self.size}"
-
-
-class Claim(NamedTuple):
-    """What the whole object must have for a digest: AIStore's name, the algorithm, the value."""
-
-    kind: str
-    algorithm: str
-    value: bytes
 
 
 def parse_handle(text: str) -> Handle:
@@ -189,7 +193,7 @@ async def _merge(store: Store, bucket: BucketRow, session: UploadRow, part: Part
         secret = wishes.key_for(store, session.record.sealed)
         merged = await bodies.copy_extents(
             store,
-            _with_key(part.extents[start:], secret),
+            with_key(part.extents[start:], secret),
             owner=bucket.record.id + session.key,
             key=secret,
         )
@@ -224,21 +228,23 @@ async def flush(
 ) -> Object:
     """End a session and make its pieces visible behind what the object has by then.
 
-    Raises what `append` does, and `DigestMismatch` if the object would not be what is claimed: the
-    session goes on then.
+    Raises what `append` does, `ObjectLocked`, and `DigestMismatch` if the object would not be what
+    is claimed: the session goes on then.
     """
     session = await uploads.find(store, bucket, key, handle.upload)
-    if bucket.record.behind is not None or bucket.record.versions:
-        return await _flush_through(store, bucket, session, handle, claim)
     part_row = part_key(session.record.id, NUMBER)
     row_key = bucket.record.id + key
     for _ in range(RETRIES):
+        if bucket.record.behind is not None or bucket.record.versions:  # it may be so by now
+            return await _flush_through(store, bucket, session, handle, claim)
         raw_part = await store.index.get("part", part_row)
         raw = await store.index.get("object", row_key)
         part = decode(Part, raw_part) if raw_part is not None else None
         if (part.size if part else 0) != handle.size:
             raise _stale(handle, part.size if part else 0)
         old = decode(Object, raw) if raw is not None else None
+        if old is not None:
+            locks.check_removal(old, store.now())
         if old is not None and old.sealed != session.record.sealed:
             return await _flush_through(store, bucket, session, handle, claim)
         secret = wishes.key_for(store, session.record.sealed)
@@ -304,19 +310,25 @@ async def _flush_through(
         pieces = part.extents if part else []
         said = found.record if found else session.record
         secret = wishes.key_for(store, session.record.sealed)
-        sources = [found.extents if found else [], _with_key(pieces, secret)]
+        sources = [found.extents if found else [], with_key(pieces, secret)]
         sealed, secret = said.sealed, wishes.key_for(store, said.sealed)
         if said.sealed is None:
             sealed, secret = await wishes.begin(store, bucket, None)
-        stored, digest = await _copied(store, bucket, key, sources, claim, secret)
+        stored, digest = await copied(store, bucket, key, sources, claim, secret)
         description = Description(
-            said.headers, said.meta, said.storage_class, said.owner, sealed=sealed
+            said.headers,
+            said.meta,
+            said.storage_class,
+            said.owner,
+            acl=said.acl,
+            tags=said.tags,
+            sealed=sealed,
         )
         done = Completed(
             bucket.record.id, key, store.now(), "", b"%d" % handle.size, {}, ""
         )  # its ETag is the one that the remote gives
         try:
-            return await objects.commit(
+            record = await objects.commit(
                 store,
                 bucket,
                 key,
@@ -333,62 +345,13 @@ async def _flush_through(
         except RowChanged as lost:
             if lost.table == "upload":
                 raise UploadNotFound(handle.upload) from None
+            continue
         except (PreconditionFailed, ObjectNotFound):
             continue  # replaced since it was read
+        if found is not None and found.record.notes and bucket.record.versions:
+            await notes.copy_all(store, (bucket, key, found.record), (bucket, key, record))
+        return record
     raise WriteConflict("too many writers are changing this object at once")
-
-
-class _Chain:
-    """Stored bytes from several places, one behind the other, as an `Incoming`."""
-
-    def __init__(self, store: Store, sources: Sequence[Sequence[Extent]]) -> None:
-        sizes = [sum(extent.length for extent in extents) for extents in sources]
-        self.size: int | None = sum(sizes)
-        self._stretches = [
-            bodies.Stretch(store, extents, 0, size)
-            for extents, size in zip(sources, sizes, strict=True)
-        ]
-
-    async def read(self) -> bytes:
-        while self._stretches:
-            if piece := await self._stretches[0].read():
-                return piece
-            self._stretches.pop(0)
-        return b""
-
-    def verify(self, digests: Mapping[str, bytes], size: int) -> None:
-        if size != self.size:
-            raise BlobMissing("pieces of an append", "truncated")
-
-
-def _with_key(extents: list[Extent], secret: DataKey | None) -> list[Extent]:
-    return extents if secret is None else Opened(extents, secret)
-
-
-async def _copied(
-    store: Store,
-    bucket: BucketRow,
-    key: bytes,
-    sources: Sequence[Sequence[Extent]],
-    claim: Claim | None,
-    secret: DataKey | None,
-) -> tuple[Stored, tuple[str, str]]:
-    """All of it as one body, and the digest to keep with it. Raises `DigestMismatch`."""
-    algorithms = {"MD5", *((claim.algorithm,) if claim is not None else ())}
-    stored = await bodies.ingest(
-        store,
-        _Chain(store, sources),
-        owner=bucket.record.id + key,
-        algorithms=sorted(algorithms),
-        key=secret,
-    )
-    if claim is None:
-        return stored, ("none", "")
-    value = stored.digests[claim.algorithm]
-    if value != claim.value:
-        await bodies.discard(store, stored)
-        raise DigestMismatch(claim.kind, expected=claim.value.hex(), computed=value.hex())
-    return stored, (claim.kind, value.hex())
 
 
 def _builder(
@@ -435,10 +398,10 @@ async def _grown(
         raise BlobMissing("extents of the object")
     extents = [*before, *pieces]
     size = sum(extent.length for extent in extents)
-    digest = await _digest(store, _with_key(extents, secret), size, claim)
+    digest = await digest_of(store, with_key(extents, secret), size, claim)
     start, merged, given_up = run_of(extents), None, list[Change]()
     if start < len(extents):
-        run = _with_key(extents[start:], secret)
+        run = with_key(extents[start:], secret)
         merged = await bodies.copy_extents(store, run, owner=owner, key=secret)
         given_up = [*merged.changes(), *bodies.release(extents[start:], store.now())]
         extents[start:] = merged.extents
@@ -448,25 +411,29 @@ async def _grown(
     return _Grown(size, kept, layout, digest, [*changes, *given_up], merged)
 
 
-async def _digest(
-    store: Store, extents: Sequence[Extent], size: int, claim: Claim | None
-) -> tuple[str, str]:
-    """The digest to keep with the object: the one that was claimed and found right, if any."""
-    if claim is None:
-        return ("none", "")
-    found = await bodies.digest_of(store, extents, 0, size, claim.algorithm)
-    if found != claim.value:
-        raise DigestMismatch(claim.kind, expected=claim.value.hex(), computed=found.hex())
-    return (claim.kind, found.hex())
-
-
 def _record(session: UploadRow, old: Object | None, grown: _Grown, *, now: int) -> Object:
     """The object with its pieces. What is said of it beside its bytes is what was said before."""
-    said = old if old is not None else session.record
+    etag = f"{timed_id().hex()}-1"
+    if old is not None:
+        return msgspec.structs.replace(
+            old,
+            size=grown.size,
+            mtime=now,
+            etag=etag,
+            checksums={},
+            checksum_type="",
+            extents=grown.extents,
+            layout=grown.layout,
+            digest=grown.digest,
+            parts=[],
+            part_count=0,
+            seq=old.seq + 1,
+        )
+    said = session.record
     return Object(
         size=grown.size,
         mtime=now,
-        etag=f"{timed_id().hex()}-1",
+        etag=etag,
         storage_class=said.storage_class,
         checksums={},
         checksum_type="",
@@ -478,8 +445,9 @@ def _record(session: UploadRow, old: Object | None, grown: _Grown, *, now: int) 
         digest=grown.digest,
         parts=[],
         part_count=0,
-        seq=old.seq + 1 if old else 1,
+        seq=1,
         acl=said.acl,
+        tags=said.tags,
         sealed=said.sealed,
     )
 

@@ -43,7 +43,7 @@ from aisle.store.base import ABSENT, Change, Check, Delete, Put, Row
 _DOCUMENTS: Final = 10_000
 _POLICY: Final = b"policy"
 _VERSIONING: Final = "versioning.enabled"
-# Of the bits of `documents`, those of what needs versions.
+# Of `documents.BITS`, which stand above this, those of what needs versions; a test ties the two.
 _KEEPS_VERSIONS: Final = ((1, "an object lock"), (16, "a replication"))
 SHARED: Final = 1.0
 _KEPT: Final = 10_000  # rows in memory
@@ -418,7 +418,7 @@ async def _emptied(store: Store, row: BucketRow) -> tuple[bytes, list[Row]]:
             await store.index.commit(
                 Check("bucket", row.key, marked), Put("bucket", row.key, _unmarked(row.record))
             )
-        raise BucketNotEmpty(row.record.name)
+        raise BucketNotEmpty(row.record.name, versioned=bool(row.record.versions))
     documents = await store.index.scan("document", prefix=row.record.id, limit=_DOCUMENTS)
     return marked, documents
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aisle.core.errors import RowChanged
-from aisle.namespace import bodies, buckets, documents, events
+from aisle.namespace import bodies, buckets, documents, events, locks
 from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
 from aisle.namespace.objects import (
     Description,
@@ -81,7 +81,7 @@ async def redescribe(
     """Copy an object onto itself: new description, same bytes. `None` if it changed meanwhile.
 
     Works only where the description asks for no digest that the record lacks, and `None` is also
-    what it returns where the bytes would have to be encrypted otherwise.
+    what it returns where the bytes would have to be encrypted otherwise. Raises `ObjectLocked`.
     """
     if bucket.record.behind is not None or bucket.record.versions:
         return None  # the remote has to hear of it, with the bytes; a version stays as it is
@@ -93,6 +93,7 @@ async def redescribe(
     if not await wishes.stays(store, bucket, description.wish, old):
         return None
     conditions.check(old, bucket=bucket.record.name, key=key.decode())
+    locks.check_removal(old, store.now())
     description = await settled(store, bucket, description)
     values = {name: getattr(old, name) for name in Object.__struct_fields__}
     values.update(

@@ -14,9 +14,8 @@ from typing import Final
 
 from aisle.core.errors import BucketNotEmpty, ObjectNotFound, RowChanged, WriteConflict
 from aisle.core.names import BucketName
-from aisle.namespace import buckets, layouts, locks, objects, uploads
+from aisle.namespace import buckets, documents, events, layouts, locks, objects, uploads
 from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
-from aisle.namespace.documents import BITS, LOCK
 from aisle.namespace.records import Object, decode
 from aisle.namespace.store import RETRIES, BucketRow, Store
 from aisle.store.base import Change, Check, Delete, Row
@@ -47,7 +46,7 @@ async def empty(store: Store, bucket: BucketRow) -> int:
 
     Raises `BucketNotFound`, and `ObjectLocked` with nothing deleted where a version is locked.
     """
-    if bucket.record.has & BITS[LOCK]:
+    if bucket.record.has & documents.BITS[documents.LOCK]:
         await _refuse_locked(store, bucket)
     if bucket.record.versions:  # from the oldest on, so that a former version never comes up
         await _empty(store, bucket, "version", reverse=True)
@@ -115,8 +114,13 @@ async def remove(store: Store, bucket: BucketRow, rows: Sequence[Row]) -> list[R
     for _ in range(RETRIES):
         if not present:
             return []
+        changes = await _removal(store, present, "object")
+        if bucket.record.has & documents.TOLD:
+            for key, raw in present:
+                gone, name = decode(Object, raw), key[len(bucket.record.id) :]
+                changes += await events.of(store, bucket, name, gone, events.DELETE)
         try:
-            await store.index.commit(bucket.check, *await _removal(store, present, "object"))
+            await store.index.commit(bucket.check, *changes)
         except RowChanged as lost:
             if lost.table == "bucket":
                 bucket = await buckets.refresh(store, bucket)

@@ -18,7 +18,6 @@ import msgspec
 from aisle.auth.acl import Grant
 from aisle.core.errors import (
     BlobMissing,
-    DeleteMarkerNamed,
     InvalidArgument,
     InvalidRequest,
     NotSupported,
@@ -27,14 +26,12 @@ from aisle.core.errors import (
     TokenReused,
     WriteConflict,
 )
-from aisle.namespace import buckets, copies, documents, events, layouts, locks, objects
+from aisle.namespace import buckets, copies, documents, events, layouts, locks, notes, objects
 from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
 from aisle.namespace.objects import Description
 from aisle.namespace.records import Completed, Object, decode, encode
 from aisle.namespace.sealing import wishes
 from aisle.namespace.store import RETRIES, BucketRow, Store
-from aisle.namespace.versions import lookup
-from aisle.namespace.versions.lookup import Place
 from aisle.store.base import ABSENT, Change, Check, Delete, Put
 
 # What HTTP clients and S3 still read back: each pair is a header, and S3 allows 2 KiB of them.
@@ -73,8 +70,8 @@ async def rename(
     """Move an object to another name in its bucket, in place of what is there.
 
     `check` raises unless it may replace that. Raises `ObjectNotFound`, `InvalidRequest` for its own
-    name, `NotSupported` for objects of remote buckets, and `TokenReused` where something else was
-    renamed under the token.
+    name, `NotSupported` for objects of remote buckets, `ObjectLocked`, and `TokenReused` where
+    something else was renamed under the token.
     """
     if key == to:
         raise InvalidRequest("an object cannot be renamed to its own name")
@@ -90,6 +87,7 @@ async def rename(
         if raw is None:
             raise ObjectNotFound(bucket.record.name, key.decode())
         record = decode(Object, raw)
+        locks.check_removal(record, store.now())
         old = decode(Object, other) if other is not None else None
         check(record, old)
         extents = await layouts.extents_of(store, record)
@@ -149,6 +147,8 @@ async def _move_versioned(
     """The same where former versions stay: a copy, and a delete marker in front of the source."""
     found, small = await objects.find_small(store, bucket, key)
     old = found.record
+    if not bucket.record.keeps_versions and not old.version:  # the marker takes its place
+        locks.check_removal(old, store.now())
     raw = await store.index.get("object", bucket.record.id + to)
     replaced = decode(Object, raw) if raw is not None else None
     check(old, replaced)
@@ -171,6 +171,8 @@ async def _move_versioned(
     record = await copies.copy(
         store, found, bucket, to, description, small=small, conditions=conditions
     )
+    if old.notes:
+        await notes.copy_all(store, (bucket, key, old), (bucket, to, record))
     same = WriteConditions(if_match=old.etag)
     await objects.delete(store, bucket, key, conditions=same, owner=old.owner)
     if token is not None:
@@ -245,7 +247,7 @@ async def change(
     called again when another writer was faster. Raises `ObjectNotFound`, `VersionNotFound`,
     `DeleteMarkerNamed`, and what `to` raises."""
     for _ in range(RETRIES):
-        place = await place_of(store, bucket, key, version)
+        place = await objects.place_of(store, bucket, key, version)
         record = to(place.record)
         changes: list[Change] = [
             Check(place.table, place.key, place.raw),
@@ -260,21 +262,6 @@ async def change(
             continue
         return record
     raise WriteConflict("too many writers are changing this object at once")
-
-
-async def place_of(store: Store, bucket: BucketRow, key: bytes, version: str) -> Place:
-    """Where the record of an object, or of one of its versions, is. Raises what `change` does."""
-    if version:
-        found = await lookup.find(store, bucket, key, version)
-        if found.record.marker:
-            raise DeleteMarkerNamed(found.record.version, found.record.mtime)
-        return found
-    row_key = bucket.record.id + key
-    raw = await store.index.get("object", row_key)
-    if raw is None:
-        await objects.refuse_marker(store, bucket, key)
-        raise ObjectNotFound(bucket.record.name, key.decode())
-    return Place("object", row_key, raw, decode(Object, raw))
 
 
 def check_custom(meta: Mapping[str, str]) -> None:

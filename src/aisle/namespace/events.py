@@ -28,6 +28,8 @@ UNTAGGED: Final = "s3:ObjectTagging:Delete"
 RESTORING: Final = "s3:ObjectRestore:Post"
 RESTORED: Final = "s3:ObjectRestore:Completed"
 RETAINED: Final = "s3:ObjectRetention:Put"
+ANNOTATED: Final = "s3:ObjectAnnotation:Put"
+UNANNOTATED: Final = "s3:ObjectAnnotation:Delete"
 
 
 class Cause(NamedTuple):

@@ -25,7 +25,7 @@ from aisle.core.errors import (
     TooManyAnnotations,
     WriteConflict,
 )
-from aisle.namespace import edits, locks
+from aisle.namespace import documents, events, locks, objects
 from aisle.namespace.conditions import etag_matches
 from aisle.namespace.records import (
     Annotated,
@@ -38,6 +38,7 @@ from aisle.namespace.records import (
 )
 from aisle.namespace.sealing import frames, wishes
 from aisle.namespace.store import RETRIES, BucketRow, Store
+from aisle.namespace.versions.ids import shown
 from aisle.store.base import ABSENT, Change, Check, Delete, Put
 
 MOST: Final = 1000
@@ -64,11 +65,11 @@ async def put(
     if_match: str = "",
     algorithm: str = "",
 ) -> tuple[Object, Annotation]:
-    """Set an annotation. Raises what `edits.place_of` does, `PreconditionFailed` where the object
+    """Set an annotation. Raises what `objects.place_of` does, `PreconditionFailed` where the object
     has another ETag, `TooManyAnnotations`, `ObjectLocked` where one would be replaced."""
     _refuse_window(bucket)
     for _ in range(RETRIES):
-        place = await edits.place_of(store, bucket, key, version)
+        place = await objects.place_of(store, bucket, key, version)
         record = place.record
         _check_match(record, if_match)
         if record.sealed is not None and record.sealed.mode == wishes.CUSTOMER:
@@ -98,6 +99,8 @@ async def put(
         if not record.notes:
             record = msgspec.structs.replace(record, notes=notes)
             changes.append(Put(place.table, place.key, encode(record)))
+        if bucket.record.has & documents.TOLD:
+            changes += await events.of(store, bucket, key, record, events.ANNOTATED)
         try:
             await store.index.commit(*changes)
         except RowChanged:
@@ -119,10 +122,10 @@ def _sealed(store: Store, record: Object, data: bytes, algorithm: str) -> tuple[
 async def get(
     store: Store, bucket: BucketRow, key: bytes, name: bytes, *, version: str = ""
 ) -> tuple[Object, Annotation, bytes]:
-    """An annotation and its text. Raises `AnnotationNotFound` and what `edits.place_of` does."""
+    """An annotation and its text. Raises `AnnotationNotFound` and what `objects.place_of` does."""
     _refuse_window(bucket)
     for _ in range(RETRIES):
-        record = (await edits.place_of(store, bucket, key, version)).record
+        record = (await objects.place_of(store, bucket, key, version)).record
         raw = await store.index.get("annotation", record.notes + name) if record.notes else None
         if raw is None:
             raise AnnotationNotFound(name.decode())
@@ -150,7 +153,7 @@ async def listed(
 ) -> Page:
     """The annotations whose names begin with `prefix`, behind the name `after`."""
     _refuse_window(bucket)
-    record = (await edits.place_of(store, bucket, key, version)).record
+    record = (await objects.place_of(store, bucket, key, version)).record
     if not record.notes:
         return Page(record, [], False)
     base = record.notes
@@ -174,7 +177,7 @@ async def delete(
     """Remove an annotation, if there is one. Raises what `put` does."""
     _refuse_window(bucket)
     for _ in range(RETRIES):
-        place = await edits.place_of(store, bucket, key, version)
+        place = await objects.place_of(store, bucket, key, version)
         record = place.record
         _check_match(record, if_match)
         if not record.notes:
@@ -186,18 +189,44 @@ async def delete(
         locks.check_removal(record, store.now(), bypass=bypass)
         before = decode(Annotated, head)
         after = Annotated(before.count - 1, before.change + 1)
+        changes: list[Change] = [
+            Check(place.table, place.key, place.raw),
+            Check("annotated", record.notes, head),
+            Put("annotated", record.notes, encode(after)),
+            Delete("annotation", record.notes + name),
+            Delete("note", decode(Annotation, raw).note),
+        ]
+        if bucket.record.has & documents.TOLD:
+            changes += await events.of(store, bucket, key, record, events.UNANNOTATED)
         try:
-            await store.index.commit(
-                Check(place.table, place.key, place.raw),
-                Check("annotated", record.notes, head),
-                Put("annotated", record.notes, encode(after)),
-                Delete("annotation", record.notes + name),
-                Delete("note", decode(Annotation, raw).note),
-            )
+            await store.index.commit(*changes)
         except RowChanged:
             continue
         return record
     raise WriteConflict("too many writers are changing this object at once")
+
+
+Annotatable = tuple[BucketRow, bytes, Object]  # a version: its bucket, its key, its record
+
+
+async def copy_all(store: Store, source: Annotatable, target: Annotatable) -> None:
+    """Give a copy the annotations of its source, one by one. Raises what `put` does, and
+    `WriteConflict` where another source is there by now."""
+    bucket, key, record = source
+    to, copy_key, copied = target
+    page = await listed(store, bucket, key, version=_named(bucket, record))
+    if page.record.notes != record.notes:
+        raise WriteConflict("the object has been replaced since it was copied")
+    for name, row in page.found:
+        _, _, data = await get(store, bucket, key, name, version=_named(bucket, record))
+        algorithm = next(iter(row.checksums), "")
+        version = _named(to, copied)
+        await put(store, to, copy_key, name, data, version=version, algorithm=algorithm)
+
+
+def _named(bucket: BucketRow, record: Object) -> str:
+    """The version to ask for, where the bucket has any."""
+    return shown(record.version) if bucket.record.versions else ""
 
 
 def _check_match(record: Object, if_match: str) -> None:

@@ -23,6 +23,7 @@ from aisle.core.errors import (
     ObjectNotFound,
     RowChanged,
     StoreUnavailable,
+    VersionNotFound,
     WriteConflict,
 )
 from aisle.namespace import bodies, buckets, documents, events, layouts, locks, ownership
@@ -44,6 +45,7 @@ from aisle.namespace.sealing.frames import key_of, open_whole
 from aisle.namespace.sealing.wishes import Wish
 from aisle.namespace.store import RETRIES, BucketRow, Store
 from aisle.namespace.versions import lookup, stack
+from aisle.namespace.versions.lookup import Place
 from aisle.namespace.windows import LOOK, READ, How
 from aisle.store.base import ABSENT, Change, Check, Delete, Put
 
@@ -120,9 +122,9 @@ async def head(store: Store, bucket: BucketRow, key: bytes, how: How = LOOK) -> 
         return await _version(store, bucket, key, how.version)
     raw = await store.index.get("object", bucket.record.id + key)
     if raw is None and store.index.lag:
-        current = await buckets.get(store, bucket.name)
-        if current.record.id != bucket.record.id:
-            raw = await store.index.get("object", current.record.id + key)
+        known, bucket = bucket.record.id, await buckets.get(store, bucket.name)
+        if bucket.record.id != known:
+            raw = await store.index.get("object", bucket.record.id + key)
     window = store.window_of(bucket.record)
     if window is not None:
         cached = decode(Object, raw) if raw is not None else None
@@ -134,10 +136,33 @@ async def head(store: Store, bucket: BucketRow, key: bytes, how: How = LOOK) -> 
 
 
 async def _version(store: Store, bucket: BucketRow, key: bytes, version: str) -> Object:
-    record = (await lookup.find(store, bucket, key, version)).record
-    if record.marker:
-        raise DeleteMarkerNamed(record.version, record.mtime)
-    return record
+    try:
+        place = await lookup.find(store, bucket, key, version)
+    except VersionNotFound:
+        current = await buckets.get(store, bucket.name) if store.index.lag else bucket
+        if current.record.id == bucket.record.id:
+            raise
+        place = await lookup.find(store, current, key, version)
+    return _unmarked(place).record
+
+
+async def place_of(store: Store, bucket: BucketRow, key: bytes, version: str) -> Place:
+    """Where the record of an object, or of one of its versions, is. Raises `ObjectNotFound`,
+    `VersionNotFound`, `DeleteMarkerNamed`."""
+    if version:
+        return _unmarked(await lookup.find(store, bucket, key, version))
+    row_key = bucket.record.id + key
+    raw = await store.index.get("object", row_key)
+    if raw is None:
+        await refuse_marker(store, bucket, key)
+        raise ObjectNotFound(bucket.record.name, key.decode())
+    return Place("object", row_key, raw, decode(Object, raw))
+
+
+def _unmarked(place: Place) -> Place:
+    if place.record.marker:
+        raise DeleteMarkerNamed(place.record.version, place.record.mtime)
+    return place
 
 
 async def refuse_marker(store: Store, bucket: BucketRow, key: bytes) -> None:
@@ -352,7 +377,7 @@ async def commit(
             except RowChanged as lost:
                 if lost.table == "bucket":
                     bucket = await buckets.refresh(store, bucket)
-                elif lost.table not in ("object", "version", "hidden", "annotated"):
+                elif lost.table not in ("object", "version", "hidden", "null", "annotated"):
                     raise
                 guess = False
                 continue

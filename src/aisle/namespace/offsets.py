@@ -31,8 +31,9 @@ from aisle.core.errors import (
     WriteConflict,
     WriteOffsetWrong,
 )
-from aisle.namespace import appends, bodies, buckets, documents, events, layouts, objects
+from aisle.namespace import appends, bodies, buckets, documents, events, layouts, locks, objects
 from aisle.namespace.bodies import Incoming, Stored
+from aisle.namespace.chains import with_key
 from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
 from aisle.namespace.objects import Description
 from aisle.namespace.records import (
@@ -46,7 +47,7 @@ from aisle.namespace.records import (
     timed_id,
 )
 from aisle.namespace.sealing import wishes
-from aisle.namespace.sealing.frames import DataKey, Opened
+from aisle.namespace.sealing.frames import DataKey
 from aisle.namespace.store import RETRIES, BucketRow, Store
 from aisle.store.base import Change, Check, Delete, Put
 
@@ -77,8 +78,8 @@ async def extend(
     """Write a body at `offset`, which is the end of the object; at 0 it may be new, and is then
     what `description` says.
 
-    Raises `WriteOffsetWrong`, `TooManyAppends`, `ObjectNotFound`, `InvalidRequest` where versions
-    are kept, what the conditions and `objects.put` raise.
+    Raises `WriteOffsetWrong`, `TooManyAppends`, `ObjectNotFound`, `ObjectLocked`, `InvalidRequest`
+    where versions are kept, `EncryptionDiffers`, what the conditions and `objects.put` raise.
     """
     if bucket.record.behind is not None:
         raise NotSupported(f"objects of {bucket.record.behind} cannot be appended to")
@@ -96,7 +97,8 @@ async def extend(
         return await _first(store, bucket, key, incoming, description, algorithms)
     old = decode(Object, raw)
     conditions.check(old, bucket=bucket.record.name, key=key.decode())
-    _check(old, offset)
+    _check(old, offset, store.now())
+    wishes.check_same(old.sealed, description.wish)
     piece = await _store(store, row_key, old, incoming, algorithms, customer)
     try:
         return await _commit(store, bucket, key, offset, piece, conditions)
@@ -107,7 +109,8 @@ async def extend(
         raise
 
 
-def _check(old: Object, offset: int) -> None:
+def _check(old: Object, offset: int, now: int) -> None:
+    locks.check_removal(old, now)
     if old.size != offset:
         raise WriteOffsetWrong(offset, old.size)
     if max(old.part_count, 1) >= MAX_PARTS:
@@ -165,7 +168,7 @@ async def _commit(
             raise ObjectNotFound(bucket.record.name, key.decode())
         old = decode(Object, raw)
         conditions.check(old, bucket=bucket.record.name, key=key.decode())
-        _check(old, offset)
+        _check(old, offset, store.now())
         if old.sealed != piece.sealed or bucket.record.versions:
             raise WriteConflict("the object has been replaced meanwhile")
         try:
@@ -218,7 +221,7 @@ async def _grown(store: Store, owner: bytes, old: Object, piece: _Piece) -> _Gro
     start = appends.run_of(extents)
     if start < len(extents):
         run = extents[start:]
-        readable = Opened(run, piece.secret) if piece.secret is not None else run
+        readable = with_key(run, piece.secret)
         merged = await bodies.copy_extents(store, readable, owner=owner, key=piece.secret)
         changes += [*merged.changes(), *bodies.release(run, store.now())]
         extents[start:] = merged.extents

@@ -12,7 +12,7 @@ import fcntl
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Final
@@ -35,6 +35,9 @@ BEAT_SECONDS: Final = 2.0
 _LOCK_SECONDS: Final = 0.5
 _SPACE_EVERY: Final = 15  # beats
 _SLOW_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 5.0
+
+Work = Coroutine[None, None, None]
 
 
 class Agent:
@@ -71,18 +74,20 @@ class Agent:
 
     async def _do(self, duty: Duty) -> None:
         """What one node does for all, for ever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(housekeeper.run(self._store, duty))
-            group.create_task(replication.run(self._store, duty))
-            group.create_task(
-                deliveries.run(
-                    self._store,
-                    self._targets,
-                    region=self._options.region,
-                    node=self._node,
-                    alone=self._options.embedded,
-                )
+
+        def deliver() -> Work:
+            return deliveries.run(
+                self._store,
+                self._targets,
+                region=self._options.region,
+                node=self._node,
+                alone=self._options.embedded,
             )
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_ever("housekeeping", lambda: housekeeper.run(self._store, duty)))
+            group.create_task(_ever("replication", lambda: replication.run(self._store, duty)))
+            group.create_task(_ever("notifications", deliver))
 
     async def _serve_cluster(self) -> None:
         lease = Lease(self._store.index, PRIMARY, self._node)
@@ -141,6 +146,19 @@ class Agent:
             if not node.alive and silent > FORGOTTEN and node.member.state != MAINTENANCE:
                 _log.warning("node %s has been silent for %d s: off the map", node.id, silent)
                 await members.remove(self._store.index, node.id)
+
+
+async def _ever(name: str, begin: Callable[[], Work]) -> None:
+    """Do some work until it ends by itself, anew after a failure: a bug in one kind of work must
+    end neither the others nor the node's duties."""
+    while True:
+        try:
+            await begin()
+        except Exception:
+            _log.exception("%s failed, and begins anew", name)
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 async def _depart(membership: Membership, lease: Lease) -> None:

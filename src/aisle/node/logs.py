@@ -23,6 +23,9 @@ from aisle.core.logfiles import LogFiles
 from aisle.core.redaction import redact, redact_query, redact_tokens
 from aisle.node.batches import Batches
 
+# Clients of others that tell at `debug` what they send, passwords and all.
+_TALKATIVE: Final = ("aio_pika", "aiokafka", "aiormq", "nats", "pamqp")
+
 
 def configure(level: str, form: str) -> None:
     """Send every logger's records of `level` and above to standard error, as text or json."""
@@ -33,6 +36,8 @@ def configure(level: str, form: str) -> None:
     root.setLevel(level.upper())
     # The HTTP server tells of workers that come and go; the supervisor does that itself.
     logging.getLogger("_granian").setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(root.level, logging.INFO))
 
 
 def keep(directory: Path) -> LogFiles:

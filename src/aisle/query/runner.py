@@ -54,7 +54,7 @@ class Queries:
         """Begin a query on what `source` gives, which is closed with it. Raises `TooBusy`,
         `QueryUnavailable`, and what reading a Parquet object raises."""
         if not available():
-            raise QueryUnavailable("this node has no DuckDB: install aisle[select]")
+            raise QueryUnavailable("this node has no DuckDB: it lacks Aisle's extra 'select'")
         try:
             await asyncio.wait_for(self._free.acquire(), WAIT_SECONDS)
         except TimeoutError:
@@ -74,7 +74,9 @@ class Run:
     def __init__(self, order: Order, source: AsyncIterator[bytes], free: asyncio.Semaphore) -> None:
         self._order = order
         self._source = source
-        self._free: asyncio.Semaphore | None = free
+        self._free = free
+        self._ending: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._spool: IO[bytes] | None = None
         self._child: asyncio.subprocess.Process | None = None
         self._feeding: asyncio.Task[None] | None = None
@@ -89,7 +91,10 @@ class Run:
             await self._keep(self._spool)
             handles = (self._spool.fileno(),)
             order = msgspec.structs.replace(order, path=f"/dev/fd/{handles[0]}")
-        self._deadline = asyncio.get_running_loop().time() + order.limits.seconds
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.time() + order.limits.seconds
+        # Also if nobody reads any more: who stands still must not keep others from their queries.
+        self._timer = loop.call_at(self._deadline, self._begin_end)
         self._child = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-m", _MODULE,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -175,13 +180,20 @@ class Run:
 
     async def close(self) -> None:
         """End the process and all that belongs to it."""
-        free, self._free = self._free, None
-        if free is None:
-            return
+        await asyncio.shield(self._begin_end())
+
+    def _begin_end(self) -> asyncio.Task[None]:
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end_and_free())
+        return self._ending
+
+    async def _end_and_free(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         try:
-            await asyncio.shield(self._end())
+            await self._end()
         finally:
-            free.release()
+            self._free.release()
 
     async def _end(self) -> None:
         if self._feeding is not None:

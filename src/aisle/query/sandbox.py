@@ -20,7 +20,8 @@ BESIDE: Final = 1536 << 20
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _FILTER, _ALL_THREADS = 1, 1  # SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC
 _ALLOW, _EPERM = 0x7FFF0000, 0x00050001
-_LOAD, _JUMP_EQUAL, _RETURN = 0x20, 0x15, 0x06
+_LOAD, _JUMP_EQUAL, _JUMP_FROM, _RETURN = 0x20, 0x15, 0x35, 0x06
+_X32 = 0x40000000  # from here on x86-64 has its calls once more, for programs of its x32 kind
 # By machine: the call seccomp, the architecture's number, and calls that make sockets, run
 # programs, look into processes, or change what is on disks.
 _CALLS: Final = {
@@ -71,6 +72,7 @@ def program(architecture: int, calls: tuple[int, ...]) -> bytes:
         (_LOAD, 0, 0, 0),
     ]
     count = len(calls)
+    lines.append((_JUMP_FROM, count + 1, 0, _X32))
     lines += [(_JUMP_EQUAL, count - place, 0, number) for place, number in enumerate(calls)]
     lines += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _EPERM)]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)

@@ -17,7 +17,7 @@ from aisle.api.native.route import Route
 from aisle.core.errors import InvalidArgument, UploadNotFound
 from aisle.core.names import encode_key
 from aisle.namespace import appends
-from aisle.namespace.appends import Claim
+from aisle.namespace.chains import Claim
 
 _TYPES: Final = ("append", "flush")
 

@@ -19,8 +19,8 @@ from aisle.namespace.windows import READ
 
 
 async def copy_object(svc: Service, ctx: Context, message: Message) -> Response:
-    """`latest-ver` has a copy of a remote object compared first. What would be synchronized is
-    the destination, whose object is replaced anyway."""
+    """`latest-ver` has a copy of a remote object compared first, and so has `synchronize`: what
+    would be deleted for it is the destination's object, which is replaced anyway."""
     source = await open_bucket(svc, ctx)
     name, to = parse_uname(ctx.head.params["object_to"])
     if not to:
@@ -33,7 +33,7 @@ async def copy_object(svc: Service, ctx: Context, message: Message) -> Response:
     await authorise(svc, ctx, PUT_OBJECT, bucket, to)
     if bucket.record.id == source.record.id and key == target:
         raise InvalidRequest("an object cannot be copied onto itself")
-    how = READ._replace(latest=windows.wants_latest(ctx))
+    how = READ._replace(latest=windows.wants_latest(ctx) or windows.wants_synchronized(ctx))
     found, small = await objects.find_small(svc.store, source, key, how)
     record = found.record
     description = Description(

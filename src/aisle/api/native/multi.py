@@ -111,7 +111,8 @@ async def _copy(
         "synchronize": asked.synchronize,
         "num_workers": workers(asked.num_workers),
         "coer": asked.coer,
-        "latest": asked.latest_ver,
+        # To synchronize is to want the latest too, as AIStore has it.
+        "latest": asked.latest_ver or asked.synchronize,
         # AIStore's flt-presence: a copy of a whole bucket may be one of what is in the cluster.
         "all": ctx.head.params.get("presence", "") not in _PRESENT_ONLY,
         **bucket_args(source),

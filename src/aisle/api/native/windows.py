@@ -178,10 +178,17 @@ async def check_may_turn(
 def wants_latest(ctx: Context) -> bool:
     """Whether a copy of a remote object is to be compared with the remote first. Raises
     `InvalidArgument`."""
-    asked = ctx.head.params.get("latest-ver", "")
+    return _is_true(ctx, "latest-ver")
+
+
+def wants_synchronized(ctx: Context) -> bool:
+    """Whether what the remote does not have any more is to go. Raises `InvalidArgument`."""
+    return _is_true(ctx, "synchronize")
+
+
+def _is_true(ctx: Context, name: str) -> bool:
+    asked = ctx.head.params.get(name, "")
     try:
         return parse_bool(asked) if asked else False
     except ValueError:
-        raise InvalidArgument(
-            "latest-ver is true or false", name="latest-ver", value=asked
-        ) from None
+        raise InvalidArgument(f"{name} is true or false", name=name, value=asked) from None

@@ -19,6 +19,7 @@ from aisle.auth.access import Action
 from aisle.core import permissions, settings
 from aisle.core.dates import iso_date
 from aisle.core.errors import InvalidArgument
+from aisle.core.http import RequestHead
 from aisle.core.names import BucketName, check_s3_bucket_name
 from aisle.namespace import buckets, documents, uploads
 from aisle.namespace.listing import decode_token, encode_token
@@ -83,12 +84,25 @@ def _provider(bucket: Bucket, before: list[bytes]) -> str:
     return f"{text} (WARNING: {names} share the same name)"
 
 
+def _check_namespace(head: RequestHead) -> None:
+    """Raise for a name that is to be of an account's own namespace: here all are of one."""
+    name, shared, own = "x-amz-bucket-namespace", "global", "account-regional"
+    given = head.headers.get(name, shared)
+    if given == own:
+        raise S3Error("NotImplemented", "Names of buckets are of one namespace here.", Header=name)
+    if given != shared:
+        raise InvalidArgument(
+            f"The bucket namespace is {shared} or {own}", name=name, value=given[:64]
+        )
+
+
 async def create_bucket(svc: Service, ctx: Context) -> Response:
     head = ctx.head
     if ctx.who.anonymous:
         raise refused(ctx, needed(ctx.operation, head)[0], None)
     check_s3_bucket_name(ctx.bucket)
     h.refuse_unsupported(head)
+    _check_namespace(head)
     made = objectlock.of_new_bucket(head)
     location, tags = "", dict[str, str]()
     if head.header("content-length", "0") != "0" or "transfer-encoding" in head.headers:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from aisle.api.access import authorise, may, refused, writer
-from aisle.api.base import Context, Headers, Service
+from aisle.api.base import Context, Handler, Headers, Response, Service
 from aisle.api.s3.actions import LIST_BUCKET, needed, needed_of_new
 from aisle.api.s3.errors import S3Error
 from aisle.auth.access import Action, ObjectAccess
@@ -21,7 +21,7 @@ from aisle.core.errors import (
     RemoteBucketNotFound,
 )
 from aisle.core.names import BucketName, check_native_bucket_name, is_s3_bucket_name
-from aisle.namespace import buckets
+from aisle.namespace import buckets, documents
 from aisle.namespace.records import Bucket
 from aisle.namespace.store import BucketRow
 from aisle.namespace.uploads import MAX_PARTS
@@ -81,6 +81,26 @@ async def check_owner(
     if account is None or account.id != expected:
         ctx.denied = f"the bucket is not {expected[:64]}'s"
         raise AccessDenied("the bucket has another owner")
+
+
+async def kept(svc: Service, ctx: Context, kind: bytes, missing: str) -> bytes:
+    """A document of the bucket that a request is for; that there is none is told as `missing`."""
+    row = await open_bucket(svc, ctx)
+    raw = (await documents.of(svc.store, row)).raw.get(kind)
+    if raw is None:
+        raise S3Error(missing, BucketName=ctx.bucket)
+    return raw
+
+
+def remover(kind: bytes) -> Handler:
+    """The handler that takes a document away from a bucket, whether or not it has one."""
+
+    async def remove(svc: Service, ctx: Context) -> Response:
+        row = await open_bucket(svc, ctx)
+        await documents.change(svc.store, row, {kind: None})
+        return Response(204)
+
+    return remove
 
 
 async def permit(svc: Service, ctx: Context) -> None:

@@ -54,6 +54,17 @@ KEPT: Final[Mapping[str, str]] = {
 # What is otherwise here than at Amazon, of operations that work.
 NOTES: Final[Mapping[str, str]] = {
     "PutBucketVersioning": "MFA delete is refused.",
+    "CreateBucket": "The namespace of names is `global`; those of accounts are refused.",
+    **dict.fromkeys(
+        (
+            "PutObject",
+            "CopyObject",
+            "CreateMultipartUpload",
+            "PutObjectRetention",
+            "PutObjectLockConfiguration",
+        ),
+        "Event holds of Object Lock are refused.",
+    ),
     "PutBucketNotificationConfiguration": (
         "Destinations are targets of the cluster (webhooks, NATS, Kafka, AMQP), whatever kind of"
         " configuration names them; EventBridge is the target called `eventbridge`."

@@ -14,7 +14,7 @@ from typing import Final
 
 from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.s3 import corsrules
-from aisle.api.s3.common import XML, open_bucket
+from aisle.api.s3.common import XML, kept, open_bucket, remover
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import read_document
 from aisle.core.errors import AmbiguousName, BucketNotFound
@@ -26,10 +26,7 @@ _BIT: Final = documents.BITS[documents.CORS]
 
 
 async def get_bucket_cors(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    raw = (await documents.of(svc.store, row)).raw.get(documents.CORS)
-    if raw is None:
-        raise S3Error("NoSuchCORSConfiguration", BucketName=ctx.bucket)
+    raw = await kept(svc, ctx, documents.CORS, "NoSuchCORSConfiguration")
     return Response(200, XML, corsrules.shown(corsrules.decode(raw)))
 
 
@@ -41,10 +38,7 @@ async def put_bucket_cors(svc: Service, ctx: Context) -> Response:
     return Response(200)
 
 
-async def delete_bucket_cors(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    await documents.change(svc.store, row, {documents.CORS: None})
-    return Response(204)
+delete_bucket_cors = remover(documents.CORS)
 
 
 # --- browsers -------------------------------------------------------------------------------

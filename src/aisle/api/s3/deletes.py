@@ -13,7 +13,7 @@ from aisle.api.s3.common import XML, bare, hide, open_bucket
 from aisle.api.s3.errors import S3Error, tell
 from aisle.api.s3.forwarding import delete_version
 from aisle.api.s3.incoming import read_document
-from aisle.api.s3.xml import MalformedXML, document, element, parse
+from aisle.api.s3.xml import MalformedXML, document, element, leaves, parse
 from aisle.core import checksums
 from aisle.core.errors import AisleError, ObjectNotFound
 from aisle.core.names import encode_key
@@ -47,7 +47,7 @@ async def delete_objects(svc: Service, ctx: Context) -> Response:
     if not 1 <= len(entries) <= MAX_KEYS:
         raise MalformedXML(f"{len(entries)} objects, 1 to {MAX_KEYS} are allowed")
     for entry in entries:
-        if entry.first("Key") is None or not entry.value("Key"):
+        if not leaves(entry).get("Key"):
             raise MalformedXML("an Object without a Key")
     quiet = tree.value("Quiet").strip().lower() == "true"
     parts: list[str] = []

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from aisle.api.base import Context, Response, Service
-from aisle.api.s3.common import XML, open_bucket, version_of
+from aisle.api.s3.common import XML, open_bucket, remover, version_of
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import read_document
 from aisle.api.s3.xml import MalformedXML, document, element, parse
@@ -64,10 +64,7 @@ async def put_bucket_encryption(svc: Service, ctx: Context) -> Response:
     return Response(200)
 
 
-async def delete_bucket_encryption(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    await documents.change(svc.store, row, {documents.ENCRYPTION: None})
-    return Response(204)
+delete_bucket_encryption = remover(documents.ENCRYPTION)
 
 
 def _rule(body: bytes) -> Rule:

@@ -57,6 +57,13 @@ def _with(code: str, details: Callable[[Any], Mapping[str, object]]) -> Teller:
     return lambda error: Told(status, code, message, details(error))
 
 
+def _expired(error: e.RequestExpired) -> Told:
+    times: dict[str, object] = {}
+    if error.expiry is not None:
+        times = {"Expires": iso_date(int(error.expiry)), "ServerTime": iso_date(int(error.now))}
+    return Told(MESSAGES["AccessDenied"][0], "AccessDenied", str(error), times)
+
+
 def _digest(error: e.DigestMismatch) -> Told:
     if error.algorithm == "x-amz-content-sha256":
         code = "XAmzContentSHA256Mismatch"
@@ -86,6 +93,13 @@ def _credentials(error: e.MalformedCredentials) -> Told:
 def _argument(error: e.InvalidArgument) -> Told:
     details = {"ArgumentName": error.name, "ArgumentValue": error.value} if error.name else {}
     return Told(400, "InvalidArgument", str(error), details)
+
+
+def _not_empty(error: e.BucketNotEmpty) -> Told:
+    status, message = MESSAGES["BucketNotEmpty"]
+    if error.versioned:
+        message += ". You must delete all versions in the bucket."
+    return Told(status, "BucketNotEmpty", message, {"BucketName": error.bucket})
 
 
 def _locked(_: e.ObjectLocked) -> Told:
@@ -161,7 +175,7 @@ TABLE: Final[Mapping[type[e.AisleError], Teller]] = {
             "CanonicalRequest": redact_canonical(error.canonical_request),
         },
     ),
-    e.RequestExpired: _spoken("AccessDenied"),
+    e.RequestExpired: _expired,
     e.ExpiredToken: _plain("ExpiredToken"),
     e.InvalidToken: _plain("InvalidToken"),
     e.ClockSkewTooLarge: _with(
@@ -175,14 +189,14 @@ TABLE: Final[Mapping[type[e.AisleError], Teller]] = {
     e.MalformedCredentials: _credentials,
     e.AuthError: _plain("AccessDenied"),
     e.BucketNotFound: _with("NoSuchBucket", lambda error: {"BucketName": error.bucket}),
-    e.BucketNotEmpty: _with("BucketNotEmpty", lambda error: {"BucketName": error.bucket}),
+    e.BucketNotEmpty: _not_empty,
     e.ObjectNotFound: _with("NoSuchKey", lambda error: {"Key": error.key}),
     e.VersionNotFound: _with(
         "NoSuchVersion", lambda error: {"Key": error.key, "VersionId": error.version}
     ),
     e.DeleteMarkerNamed: _plain("MethodNotAllowed"),
     e.ObjectLocked: _locked,
-    e.VersionsKept: _plain("InvalidBucketState"),
+    e.VersionsKept: _spoken("InvalidBucketState"),
     e.WriteOffsetWrong: _plain("InvalidWriteOffset"),
     e.TooManyAppends: _plain("TooManyParts"),
     e.TokenReused: _plain("IdempotencyParameterMismatch"),
@@ -215,6 +229,7 @@ TABLE: Final[Mapping[type[e.AisleError], Teller]] = {
     e.CustomerKeyUnused: _key_unused,
     e.CustomerKeyWrong: _key_wrong,
     e.EncryptionBlocked: _plain("AccessDenied"),
+    e.EncryptionDiffers: _plain("EncryptionTypeMismatch"),
     e.KeyNotFound: _key_unknown,
     e.KeyRingMissing: _spoken("NotImplemented"),
     e.KeyUnusable: _spoken("KMS.KMSInvalidStateException"),

@@ -19,14 +19,14 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from aisle.api.access import note_cause
 from aisle.api.base import Context, RequestBody, Response, Service
-from aisle.api.s3 import formdata, objects, postpolicy
+from aisle.api.s3 import formdata, objects, postpolicy, tagsets
 from aisle.api.s3.common import XML, open_bucket
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.formdata import End, FormError, FormParser, Part
 from aisle.api.s3.incoming import MAX_BODY
 from aisle.api.s3.operations import SELECTORS, Level
 from aisle.api.s3.postpolicy import Policy
-from aisle.api.s3.xml import DECLARATION, element, parse
+from aisle.api.s3.xml import DECLARATION, element
 from aisle.auth import sigv2, sigv4
 from aisle.auth.credentials import Credential, NotLoaded, check_token
 from aisle.auth.payload import UNSIGNED
@@ -146,9 +146,11 @@ class Form:
         """The file begins: what its name is, is known in all fields."""
         # Some browsers send a whole path.
         self.filename = (part.filename or "").replace("\\", "/").rpartition("/")[2]
-        for name, value in self.fields.items():
-            if _FILENAME in value:
-                self.fields[name] = value.replace(_FILENAME, self.filename)
+        using = [name for name, value in self.fields.items() if _FILENAME in value]
+        if using and any("\ud800" <= one <= "\udfff" for one in self.filename):
+            raise _malformed("the name of the file is not text in UTF-8")
+        for name in using:
+            self.fields[name] = self.fields[name].replace(_FILENAME, self.filename)
 
     async def read(self) -> bytes:
         """The next piece of the file, `b""` once the whole form was read and is as it should be.
@@ -345,13 +347,7 @@ def _checked(name: str, value: str) -> str:
 
 def _tags(text: str) -> str:
     """A tagging document as the header that says the same."""
-    tree = parse(text.encode(), "Tagging")
-    pairs = [
-        (tag.value("Key"), tag.value("Value"))
-        for tags in tree.all("TagSet")
-        for tag in tags.all("Tag")
-    ]
-    return urlencode(pairs, quote_via=quote)
+    return urlencode(tagsets.of_document(text.encode(), tagsets.OBJECT), quote_via=quote)
 
 
 async def post_object(svc: Service, ctx: Context) -> Response:

@@ -19,7 +19,7 @@ from aisle.namespace import offsets
 from aisle.namespace.objects import Description
 from aisle.namespace.store import BucketRow
 
-HEADER: Final = "x-amz-write-offset-bytes"
+HEADER: Final = h.WRITE_OFFSET
 _SIZE: Final = b"x-amz-object-size"
 
 

@@ -15,13 +15,13 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from aisle.api.base import Headers
-from aisle.api.s3 import sse
+from aisle.api.s3 import lockvalues, sse
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.websiterules import check_location
 from aisle.auth.acl import Grant
 from aisle.core import checksums
 from aisle.core.dates import http_date
-from aisle.core.errors import InvalidRequest
+from aisle.core.errors import InvalidRequest, PreconditionFailed
 from aisle.core.http import RequestHead, field_value
 from aisle.namespace.conditions import UNCONDITIONAL, ReadConditions, WriteConditions
 from aisle.namespace.objects import Description
@@ -57,8 +57,14 @@ STORAGE_CLASSES: Final = frozenset(
         "FSX_ONTAP",
     }
 )
-# Headers that ask for something that only other operations do. To pass over them would be to lie.
-REFUSED: Final = ("x-amz-write-offset-bytes",)
+WRITE_OFFSET: Final = "x-amz-write-offset-bytes"
+# What headers that begin so ask for is not done here, or only by other operations. To pass over
+# them would be to lie.
+REFUSED: Final = {
+    WRITE_OFFSET: "Only PutObject appends.",
+    lockvalues.EVENT_HOLD: lockvalues.NO_EVENT_HOLDS,
+}
+_REFUSED: Final = tuple(REFUSED)
 # Where visitors of a website are sent for this object; kept among its other headers.
 REDIRECT_LOCATION: Final = "x-amz-website-redirect-location"
 RESPONSE_OVERRIDES: Final = {
@@ -75,8 +81,9 @@ _ENCODED_WORD: Final = re.compile(r"=\?[A-Za-z0-9_-]{1,20}\?[BbQq]\?[^? ]{0,4096
 def refuse_unsupported(head: RequestHead, *, offset: bool = False) -> None:
     """Raise `NotImplemented` for what cannot be honoured; with `offset` an append can."""
     for name in head.headers:
-        if name.startswith(REFUSED) and not offset:
-            raise S3Error("NotImplemented", Header=name)
+        if name.startswith(_REFUSED) and not (offset and name == WRITE_OFFSET):
+            why = next(text for start, text in REFUSED.items() if name.startswith(start))
+            raise S3Error("NotImplemented", why, Header=name)
 
 
 def description(
@@ -212,7 +219,15 @@ def delete_condition(etag: str, size: str, mtime: str) -> WriteConditions:
     )
 
 
-def _moment(text: str) -> int:
+def check_initiated(head: RequestHead, started: int) -> None:
+    """Raise `PreconditionFailed` if a request is about an upload of another time than `started`
+    (ns)."""
+    text = head.header("x-amz-if-match-initiated-time")
+    if text and _moment(text, "initiation") != started // SECOND:
+        raise PreconditionFailed("x-amz-if-match-initiated-time")
+
+
+def _moment(text: str, what: str = "modification") -> int:
     """A time in either form that clients send: an HTTP date or ISO 8601."""
     seconds = http_seconds(text)
     if seconds is not None:
@@ -220,7 +235,7 @@ def _moment(text: str) -> int:
     try:
         return int(datetime.fromisoformat(text).timestamp())
     except ValueError:
-        raise InvalidRequest("the expected time of modification cannot be read") from None
+        raise InvalidRequest(f"the expected time of {what} cannot be read") from None
 
 
 # --- replies --------------------------------------------------------------------------------

@@ -117,8 +117,8 @@ async def put_bucket_inventory_configuration(svc: Service, ctx: Context) -> Resp
     if not configurations.writes(about.format):
         raise S3Error(
             "NotImplemented",
-            f"An inventory of format {about.format} needs PyArrow: install aisle[inventory], or"
-            " ask for CSV.",
+            f"An inventory of format {about.format} needs PyArrow: this node lacks Aisle's"
+            " extra 'inventory'. Ask for CSV, or have it installed.",
         )
     await _check_destination(svc, ctx, row, about)
     present = await _present(svc, row)

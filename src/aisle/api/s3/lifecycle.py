@@ -13,8 +13,7 @@ from urllib.parse import quote
 
 from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.s3 import liferules
-from aisle.api.s3.common import XML, open_bucket
-from aisle.api.s3.errors import S3Error
+from aisle.api.s3.common import XML, kept, open_bucket, remover
 from aisle.api.s3.incoming import read_document
 from aisle.api.s3.xml import document
 from aisle.core.dates import http_date
@@ -36,10 +35,7 @@ _LAST: Final = 253_402_300_800
 
 
 async def get_bucket_lifecycle_configuration(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    raw = (await documents.of(svc.store, row)).raw.get(documents.LIFECYCLE)
-    if raw is None:
-        raise S3Error("NoSuchLifecycleConfiguration", BucketName=ctx.bucket)
+    raw = await kept(svc, ctx, documents.LIFECYCLE, "NoSuchLifecycleConfiguration")
     found = decode(raw)
     body = document(liferules.ROOT, liferules.write(found))
     return Response(200, [*XML, _minimum(found.minimum)], body)
@@ -57,10 +53,7 @@ def _minimum(word: str) -> tuple[bytes, bytes]:
     return _MINIMUM.encode(), word.encode()
 
 
-async def delete_bucket_lifecycle(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    await documents.change(svc.store, row, {documents.LIFECYCLE: None})
-    return Response(204)
+delete_bucket_lifecycle = remover(documents.LIFECYCLE)
 
 
 # --- what others tell -----------------------------------------------------------------------

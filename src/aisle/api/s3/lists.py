@@ -11,7 +11,7 @@ from itertools import repeat
 
 from aisle.api.base import Context, Response, Service
 from aisle.api.s3 import headers as h
-from aisle.api.s3 import inventories
+from aisle.api.s3 import inventories, restores
 from aisle.api.s3.common import XML, integer, open_bucket
 from aisle.api.s3.owners import initiator, owner, owners
 from aisle.api.s3.xml import document, element, escape, url_encode
@@ -78,7 +78,8 @@ async def list_objects(svc: Service, ctx: Context) -> Response:
         parts.append(leaf("NextMarker", text(page.last[ID:]), encode))
     if kind:
         parts.append(element("EncodingType", kind))
-    parts.append(_contents(page, encode, await _owners(svc, ctx, bucket, page.rows)))
+    whose = await _owners(svc, ctx, bucket, page.rows)
+    parts.append(_contents(page, encode, _with_restores(svc, ctx, bucket, page.rows, whose)))
     parts.append(common_prefixes(page.prefixes, encode))
     return Response(200, XML, document("ListBucketResult", *parts))
 
@@ -124,7 +125,7 @@ async def list_objects_v2(svc: Service, ctx: Context) -> Response:
         parts.append(element("EncodingType", kind))
     with_owner = params.get("fetch-owner", "").lower() == "true"
     whose = await _owners(svc, ctx, bucket, page.rows) if with_owner else ""
-    parts.append(_contents(page, encode, whose))
+    parts.append(_contents(page, encode, _with_restores(svc, ctx, bucket, page.rows, whose)))
     parts.append(common_prefixes(page.prefixes, encode))
     return Response(200, XML, document("ListBucketResult", *parts))
 
@@ -168,9 +169,23 @@ async def _owners(
     return [elements[canonical] for canonical in whose]
 
 
+def _with_restores(
+    svc: Service, ctx: Context, bucket: BucketRow, rows: list[Row], whose: str | list[str]
+) -> str | list[str]:
+    """Elements of owners, and of what is restored where a request asks for that. Of a window it is
+    not known."""
+    if bucket.record.behind is not None:
+        return whose
+    restored = restores.listed(ctx.head, rows, svc.store.now())
+    if restored is None:
+        return whose
+    each = repeat(whose, len(rows)) if isinstance(whose, str) else whose
+    return [owner_xml + status for owner_xml, status in zip(each, restored, strict=True)]
+
+
 def _contents(page: Page, encode: Encode, whose: str | list[str]) -> str:
     """The Contents elements of a page: one pass, everything that can be done once done once.
-    `whose` is an Owner element for all of them, or one for each."""
+    `whose` is an Owner element for all of them, or one for each, and what else is told of each."""
     rows = page.rows
     if not rows:
         return ""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from aisle.api.base import Headers
+from aisle.api.s3.errors import S3Error
 from aisle.api.s3.xml import MalformedXML, document, element, parse
 from aisle.core.errors import InvalidArgument
 from aisle.core.http import RequestHead
@@ -21,7 +22,14 @@ PREFIX: Final = "x-amz-object-lock-"
 MODE: Final = "x-amz-object-lock-mode"
 UNTIL: Final = "x-amz-object-lock-retain-until-date"
 HOLD: Final = "x-amz-object-lock-legal-hold"
+# This and the headers that begin so, its durations.
+EVENT_HOLD: Final = "x-amz-object-lock-event-hold"
+NO_EVENT_HOLDS: Final = (
+    "Event holds are not kept here: a legal hold keeps a version until it is taken off, retention"
+    " until a date."
+)
 DOCUMENT_LIMIT: Final = 64 << 10
+_EVENT_HOLDS: Final = frozenset({"EventHold", "EventHoldDuration", "DefaultEventHold"})
 _WORDS: Final = {"ON": True, "OFF": False}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST: Final = 64  # characters of a date
@@ -127,6 +135,8 @@ def _leaves(tree: Element, *names: str) -> dict[str, str]:
     """The text of an element's children, each of which is named at most once."""
     found: dict[str, str] = {}
     for child in tree.children:
+        if child.name in _EVENT_HOLDS:
+            raise S3Error("NotImplemented", NO_EVENT_HOLDS)
         if child.name not in names or child.name in found or child.children:
             raise MalformedXML(f"{child.name} is not known here")
         found[child.name] = child.text.strip()

@@ -13,7 +13,7 @@ from aisle.api.s3.common import XML, bare, integer, open_bucket, part_number
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import S3Incoming, read_document
 from aisle.api.s3.owners import initiator, owner
-from aisle.api.s3.xml import MalformedXML, document, element, parse
+from aisle.api.s3.xml import MalformedXML, document, element, leaves, parse
 from aisle.core import checksums
 from aisle.core.dates import iso_date
 from aisle.core.errors import InvalidArgument, InvalidRequest, UploadNotFound
@@ -230,13 +230,14 @@ def read_parts(body: bytes) -> list[NamedPart]:
     for child in tree.children:
         if child.name != "Part":
             raise MalformedXML(f"{child.name} is not known here")
-        number, etag = child.value("PartNumber").strip(), child.value("ETag").strip()
+        told = leaves(child)
+        number, etag = (told.get(name, "").strip() for name in ("PartNumber", "ETag"))
         if not (number.isascii() and number.isdigit() and len(number) < 6) or not etag:
             raise MalformedXML("a Part without PartNumber or ETag")
         values = {
-            name: child.value(f"Checksum{name}").strip()
+            name: told[f"Checksum{name}"].strip()
             for name in checksums.ALGORITHMS
-            if child.first(f"Checksum{name}") is not None
+            if f"Checksum{name}" in told
         }
         parts.append(NamedPart(int(number), bare(etag), values))
     if not parts:
@@ -290,5 +291,6 @@ async def abort_multipart_upload(svc: Service, ctx: Context) -> Response:
     upload = await uploads.find(
         svc.store, bucket, encode_key(ctx.key), ctx.head.params.get("uploadId", "")
     )
+    h.check_initiated(ctx.head, upload.record.started)
     await uploads.abort(svc.store, upload)
     return Response(204)

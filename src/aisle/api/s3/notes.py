@@ -204,24 +204,7 @@ async def copy_all(
     copied: Object,
 ) -> None:
     """Give a copy the annotations of its source, one by one."""
-    found = await notes.listed(svc.store, source, key, version=_version(source, record))
-    if found.record.notes != record.notes:
-        raise S3Error("ConditionalRequestConflict")
-    for name, row in found.found:
-        _, _, data = await notes.get(svc.store, source, key, name, version=_version(source, record))
-        await notes.put(
-            svc.store,
-            target,
-            to,
-            name,
-            data,
-            version=_version(target, copied),
-            algorithm=next(iter(row.checksums), ""),
-        )
-
-
-def _version(row: BucketRow, record: Object) -> str:
-    return (record.version or "null") if row.record.versions else ""
+    await notes.copy_all(svc.store, (source, key, record), (target, to, copied))
 
 
 def refuse_self() -> InvalidRequest:

@@ -193,7 +193,8 @@ async def _try(svc: Service, ctx: Context, asked: Rules) -> None:
 
 
 def _unable(arns: Iterable[str], why: str) -> InvalidArgument:
-    return InvalidArgument(_UNABLE, name=", ".join(arns), value=why)
+    names = ", ".join(arns)
+    return InvalidArgument(f"{_UNABLE}: {why}: {names}", name=names, value=why)
 
 
 def _shown(rule: Rule) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from aisle.api.base import Context, Response, Service
-from aisle.api.s3.common import XML, open_bucket
+from aisle.api.s3.common import XML, open_bucket, remover
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import read_document
 from aisle.api.s3.xml import MalformedXML, document, element, parse
@@ -50,7 +50,4 @@ def _mode(body: bytes) -> str:
     return mode
 
 
-async def delete_bucket_ownership_controls(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    await documents.change(svc.store, row, {documents.OWNERSHIP: None})
-    return Response(204)
+delete_bucket_ownership_controls = remover(documents.OWNERSHIP)

@@ -13,7 +13,7 @@ from typing import Final
 from aisle.api.access import may
 from aisle.api.base import Context, Response, Service
 from aisle.api.s3.actions import NEEDS
-from aisle.api.s3.common import XML, open_bucket
+from aisle.api.s3.common import XML, kept, open_bucket, remover
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import read_document
 from aisle.api.s3.xml import document, element
@@ -31,10 +31,7 @@ _CONFIRM: Final = "x-amz-confirm-remove-self-bucket-access"
 
 
 async def get_bucket_policy(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    text = (await documents.of(svc.store, row)).raw.get(documents.POLICY)
-    if text is None:
-        raise S3Error("NoSuchBucketPolicy", BucketName=ctx.bucket)
+    text = await kept(svc, ctx, documents.POLICY, "NoSuchBucketPolicy")
     return Response(200, [(b"content-type", b"application/json")], text)
 
 
@@ -92,7 +89,4 @@ async def _exists(svc: Service, named: Named) -> bool:
     return True
 
 
-async def delete_bucket_policy(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    await documents.change(svc.store, row, {documents.POLICY: None})
-    return Response(204)
+delete_bucket_policy = remover(documents.POLICY)

@@ -46,7 +46,7 @@ from aisle.core.xmltree import XmlError, parse_tree
 from aisle.namespace import bodies, uploads
 from aisle.namespace.records import Object, decode
 from aisle.namespace.store import BucketRow
-from aisle.namespace.uploads import MAX_PARTS
+from aisle.namespace.uploads import MAX_PARTS, UploadRow
 
 STYLE: Final = "ais-s3-signed-request-style"
 STYLES: Final = ("virtual-hosted", "path")
@@ -61,7 +61,6 @@ _PREFIXES: Final = ("x-amz-", "content-", "if-")
 _SIGNATURES: Final = ("AWS4-HMAC-SHA256 ", "AWS ")
 _SIGNED_V2: Final = frozenset({"content-md5", "content-type", "date"})
 _FIELD: Final = re.compile(r"(Credential|SignedHeaders)=([^,\s]{1,2048})")
-# Any other parameter may make the reply another one than the object with its own headers.
 # Headers by which a request is about more than the object's bytes, content headers and metadata.
 _SPECIAL: Final = (
     "x-amz-copy-source-server-side-encryption",
@@ -71,6 +70,7 @@ _SPECIAL: Final = (
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
 )
+# Any other parameter may make the reply another one than the object with its own headers.
 _PLAIN: Final = SIGNATURE | _REDIRECTED | {"x-amz-checksum-mode", "x-id"}
 _REPLY_LIMIT: Final = 64 << 10
 
@@ -211,9 +211,12 @@ async def _get(svc: Service, ctx: Context, call: Call) -> Response:
 
 def _is_special(head: RequestHead) -> bool:
     """Whether a request may be about something else than the object as anybody would get it."""
-    if any(name.lower() not in _PLAIN for name in head.params):
-        return True
-    return any(name.startswith(_SPECIAL) for name in head.headers)
+    return any(name.lower() not in _PLAIN for name in head.params) or _asks_more(head)
+
+
+def _asks_more(head: RequestHead) -> bool:
+    """Whether headers, in their place or in the query, are about more than what is kept here."""
+    return any(name.lower().startswith(_SPECIAL) for name in (*head.headers, *head.params))
 
 
 async def _passed(svc: Service, ctx: Context, call: Call) -> Response:
@@ -249,6 +252,8 @@ async def _written(
 
 
 async def _create(svc: Service, ctx: Context, call: Call) -> Response:
+    if _asks_more(ctx.head):
+        return await _passed(svc, ctx, call)  # it is not known here, nor are its parts
     reply = await call.forwarding.forward(call.request)
     if reply.status != 200:
         raise await refusal(call.backend.name, reply)
@@ -288,15 +293,15 @@ def _identity(upload: str) -> bytes:
 
 
 async def _upload_part(svc: Service, ctx: Context, call: Call) -> Response:
-    """The part is stored here first, and sent from there."""
-    if ctx.known_payload.kind is PayloadKind.CHUNKED:
+    """The part is stored here first, and sent from there; one of the remote's own is passed on."""
+    upload = await _upload(svc, ctx, call)
+    if upload is None or ctx.known_payload.kind is PayloadKind.CHUNKED:
         request = replace(call.request, body=_raw(ctx.body), size=_length(ctx.head))
         return await _relayed(call, ctx, await call.forwarding.forward(request))
     _translate(ctx)
     response = await multipart.upload_part(svc, ctx)
-    key, number = encode_key(ctx.key), part_number(ctx)
-    upload = await uploads.find(svc.store, call.row, key, ctx.head.params["uploadId"])
-    part = (await uploads.list_parts(svc.store, upload, after=number - 1, limit=1))[0]
+    before = part_number(ctx) - 1
+    (part,) = await uploads.list_parts(svc.store, upload, after=before, limit=1)
     pieces = bodies.read_extents(svc.store, part.extents, 0, part.size)
     reply = await call.forwarding.forward(replace(call.request, body=pieces, size=part.size))
     if reply.status != 200:
@@ -305,22 +310,30 @@ async def _upload_part(svc: Service, ctx: Context, call: Call) -> Response:
     return response
 
 
+async def _upload(svc: Service, ctx: Context, call: Call) -> UploadRow | None:
+    """What is known here of an upload of the remote."""
+    identity = _identity(ctx.head.params.get("uploadId", "")).hex()
+    try:
+        return await uploads.find(svc.store, call.row, encode_key(ctx.key), identity)
+    except UploadNotFound:
+        return None
+
+
 async def _complete(svc: Service, ctx: Context, call: Call) -> Response:
     document = await multipart.read_completion(ctx)
     remote = SignedCompletion(call.backend, call.forwarding, call.request, document)
-    _translate(ctx)
     if not await _has_parts(svc, ctx, call, document):
         return await _written(svc, ctx, call, document, len(document))
+    _translate(ctx)
     ctx.via, ctx.body = remote, _Again(document)
     return await multipart.complete_multipart_upload(svc, ctx)
 
 
 async def _has_parts(svc: Service, ctx: Context, call: Call, document: bytes) -> bool:
     """Whether the parts of an upload are here as they are at the remote."""
-    key, named = encode_key(ctx.key), multipart.read_parts(document)
-    try:
-        upload = await uploads.find(svc.store, call.row, key, ctx.head.params["uploadId"])
-    except UploadNotFound:
+    named = multipart.read_parts(document)
+    upload = await _upload(svc, ctx, call)
+    if upload is None:
         return False
     etags = {
         p.number: p.etag

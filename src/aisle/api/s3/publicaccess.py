@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from aisle.api.base import Context, Response, Service
-from aisle.api.s3.common import XML, open_bucket
+from aisle.api.s3.common import XML, open_bucket, remover
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import read_document
 from aisle.api.s3.xml import MalformedXML, document, element, parse
@@ -57,7 +57,4 @@ def _switches(body: bytes) -> PublicAccessBlock:
     return PublicAccessBlock(*(given.get(name, False) for name in _SWITCHES))
 
 
-async def delete_public_access_block(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    await documents.change(svc.store, row, {documents.BLOCK: None})
-    return Response(204)
+delete_public_access_block = remover(documents.BLOCK)

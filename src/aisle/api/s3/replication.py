@@ -2,8 +2,8 @@
 
 A destination is named by the ARN of a bucket as this cluster knows it: one of its own, or a window
 on a remote bucket, whose endpoint and credentials are the window's. Whoever sets the rules must be
-allowed to replicate into each destination. The document is given back as it was understood; of what
-is in it without effect here docs/replication.md tells.
+allowed to replicate into each destination. The document is given back in the form of `_RULE`; of
+what is in it without effect here docs/replication.md tells.
 
 Spec: API reference of the three; user guide, "Replication configuration file elements".
 """
@@ -15,10 +15,10 @@ from typing import Final, NamedTuple
 
 from aisle.api.access import authorise, may
 from aisle.api.base import Context, Response, Service
-from aisle.api.s3.common import XML, open_bucket
-from aisle.api.s3.errors import S3Error
+from aisle.api.s3.common import XML, kept, open_bucket, remover
 from aisle.api.s3.headers import STORAGE_CLASSES
 from aisle.api.s3.incoming import read_document
+from aisle.api.s3.schemas import TAG, Leaf, Node, canonical
 from aisle.api.s3.xml import MalformedXML, document, element, parse
 from aisle.auth.access import Action
 from aisle.core import permissions
@@ -37,16 +37,47 @@ _ID_LIMIT: Final = 255
 _PREFIX_LIMIT: Final = 1024
 _ARN: Final = "arn:aws:s3:::"
 _REPLICATE: Final = Action("s3:ReplicateObject", permissions.PUT)
-_SWITCH: Final = frozenset({"Enabled", "Disabled"})
-# The elements that a rule may have; those with a Status must have one of two words in it.
-_RULE: Final = frozenset(
-    {"DeleteMarkerReplication", "Destination", "ExistingObjectReplication", "Filter", "ID",
-     "Prefix", "Priority", "SourceSelectionCriteria", "Status"}
-)  # fmt: skip
-_DESTINATION: Final = frozenset(
-    {"AccessControlTranslation", "Account", "Bucket", "EncryptionConfiguration", "Metrics",
-     "ReplicationTime", "StorageClass"}
-)  # fmt: skip
+_SWITCH: Final = ("Enabled", "Disabled")
+_TAGS: Final = 100
+_STATUS: Final = Node({"Status": Leaf(_SWITCH)}, frozenset({"Status"}))
+_MINUTES: Final = Node({"Minutes": Leaf()})
+# How long a prefix and an id may be is told in other words than those of a schema.
+_PREFIX: Final = Leaf(limit=_DOCUMENT_LIMIT, bare=False)
+_RULE: Final = Node(
+    {
+        "ID": Leaf(limit=_DOCUMENT_LIMIT),
+        "Priority": Leaf(),
+        "Prefix": _PREFIX,
+        "Filter": Node(
+            {
+                "Prefix": _PREFIX,
+                "Tag": TAG,
+                "And": Node({"Prefix": _PREFIX, "Tag": TAG}, many={"Tag": _TAGS}),
+            }
+        ),
+        "Status": Leaf(_SWITCH),
+        "SourceSelectionCriteria": Node(
+            {"SseKmsEncryptedObjects": _STATUS, "ReplicaModifications": _STATUS}
+        ),
+        "ExistingObjectReplication": _STATUS,
+        "Destination": Node(
+            {
+                "Bucket": Leaf(),
+                "Account": Leaf(),
+                "StorageClass": Leaf(),
+                "AccessControlTranslation": Node({"Owner": Leaf(("Destination",))}),
+                "EncryptionConfiguration": Node({"ReplicaKmsKeyID": Leaf()}),
+                "ReplicationTime": Node(
+                    {"Status": Leaf(_SWITCH), "Time": _MINUTES}, frozenset({"Status", "Time"})
+                ),
+                "Metrics": Node(
+                    {"Status": Leaf(_SWITCH), "EventThreshold": _MINUTES}, frozenset({"Status"})
+                ),
+            }
+        ),
+        "DeleteMarkerReplication": Node({"Status": Leaf(_SWITCH)}),
+    }
+)
 
 
 class _Filter(NamedTuple):
@@ -63,10 +94,7 @@ async def status_of(svc: Service, ctx: Context, bucket: BucketRow) -> str:
 
 
 async def get_bucket_replication(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    raw = (await documents.of(svc.store, row)).raw.get(documents.REPLICATION)
-    if raw is None:
-        raise S3Error("ReplicationConfigurationNotFoundError", BucketName=ctx.bucket)
+    raw = await kept(svc, ctx, documents.REPLICATION, "ReplicationConfigurationNotFoundError")
     return Response(200, XML, document("ReplicationConfiguration", rules.decode(raw).text))
 
 
@@ -87,10 +115,7 @@ async def put_bucket_replication(svc: Service, ctx: Context) -> Response:
     return Response(200)
 
 
-async def delete_bucket_replication(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    await documents.change(svc.store, row, {documents.REPLICATION: None})
-    return Response(204)
+delete_bucket_replication = remover(documents.REPLICATION)
 
 
 async def _check_destination(svc: Service, ctx: Context, name: str) -> None:
@@ -113,7 +138,8 @@ def read_configuration(body: bytes) -> Configuration:
     tree = parse(body, "ReplicationConfiguration")
     role = tree.value("Role").strip()
     found = [_rule(number, child) for number, child in enumerate(tree.all("Rule"), start=1)]
-    if not found or any(child.name not in ("Role", "Rule") for child in tree.children):
+    others = [child.name for child in tree.children if child.name != "Rule"]
+    if not found or others not in ([], ["Role"]):
         raise MalformedXML("a replication configuration has a Role and at least one Rule")
     if len(found) > MAX_RULES:
         raise InvalidRequest(f"The number of replication rules must not exceed {MAX_RULES}.")
@@ -124,20 +150,21 @@ def read_configuration(body: bytes) -> Configuration:
         raise InvalidRequest("Priority must be unique. Found same priority for more than one rule")
     parts = [element("Role", role) if role else ""]
     for rule, child in zip(found, tree.all("Rule"), strict=True):
-        given = "" if child.value("ID") else element("ID", rule.id)
-        parts.append(f"<Rule>{given}{''.join(_written(one) for one in child.children)}</Rule>")
+        _name(child, rule.id)
+        parts.append(f"<Rule>{canonical(child, _RULE)}</Rule>")
     return Configuration(found, "".join(parts))
 
 
-def _written(node: Element) -> str:
-    """A node of a document that was read, without what does not matter in it."""
-    if not node.children:
-        return element(node.name, node.text.strip() if node.name != "Prefix" else node.text)
-    return f"<{node.name}>{''.join(_written(child) for child in node.children)}</{node.name}>"
+def _name(node: Element, name: str) -> None:
+    """Give a rule without an id the one by which it is known."""
+    given = node.first("ID")
+    if given is None:
+        given = Element("ID")
+        node.children.append(given)
+    given.text = name
 
 
 def _rule(number: int, node: Element) -> Rule:
-    _known(node, _RULE)
     name = node.value("ID").strip() or f"rule-{number}"
     if len(name) > _ID_LIMIT:
         raise InvalidArgument(
@@ -184,12 +211,6 @@ def _rule(number: int, node: Element) -> Rule:
     )
 
 
-def _known(node: Element, names: frozenset[str]) -> None:
-    for child in node.children:
-        if child.name not in names:
-            raise MalformedXML(f"{child.name} is not known in a {node.name}")
-
-
 def _switch(node: Element, name: str) -> bool:
     word = node.value(name).strip()
     if word not in _SWITCH:
@@ -220,7 +241,6 @@ def _filter(node: Element) -> _Filter:
         return _Filter("", dict(_tags(node)))
     if only.name != "And":
         raise MalformedXML(f"{only.name} is not known in a Filter")
-    _known(only, frozenset({"Prefix", "Tag"}))
     tags = dict(_tags(only))
     if len(tags) < sum(1 for _ in only.all("Tag")):
         raise InvalidRequest("Duplicate Tag Keys are not allowed.")
@@ -239,7 +259,6 @@ def _destination(node: Element) -> tuple[str, str]:
     target = node.first("Destination")
     if target is None:
         raise MalformedXML("a Rule needs a Destination")
-    _known(target, _DESTINATION)
     arn = target.value("Bucket").strip()
     name = arn.removeprefix(_ARN)
     if not arn.startswith(_ARN) or not name or "/" in name or ":" in name:

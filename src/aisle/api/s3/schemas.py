@@ -25,10 +25,12 @@ TAGS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """Text. `one_of` are the words it may be, `limit` the most characters; `check` raises."""
+    """Text. `one_of` are the words it may be, `limit` the most bytes, or `characters` as tags count
+    them (`tagsets`); `check` raises."""
 
     one_of: tuple[str, ...] = ()
     limit: int = PREFIX_LIMIT
+    characters: bool = False
     check: Callable[[str], None] | None = None
     bare: bool = True  # space around it means nothing
 
@@ -47,7 +49,10 @@ class Node:
 
 
 TAG: Final = Node(
-    {"Key": Leaf(limit=TAG_KEY, bare=False), "Value": Leaf(limit=TAG_VALUE, bare=False)},
+    {
+        "Key": Leaf(limit=TAG_KEY, characters=True, bare=False),
+        "Value": Leaf(limit=TAG_VALUE, characters=True, bare=False),
+    },
     frozenset({"Key", "Value"}),
 )
 PREFIX: Final = Leaf(bare=False)
@@ -86,9 +91,11 @@ def _text(found: Element, leaf: Leaf) -> str:
     text = found.text.strip() if leaf.bare else found.text
     if leaf.one_of and text not in leaf.one_of:
         raise MalformedXML(f"{found.name} is one of {', '.join(leaf.one_of)}")
-    if len(text.encode("utf-8", "surrogatepass")) > leaf.limit:
+    size = len(text.encode("utf-16-le")) // 2 if leaf.characters else len(text.encode())
+    if size > leaf.limit:
+        unit = "characters" if leaf.characters else "bytes"
         raise InvalidArgument(
-            f"{found.name} may have no more than {leaf.limit} bytes", name=found.name, value=""
+            f"{found.name} may have no more than {leaf.limit} {unit}", name=found.name, value=""
         )
     if leaf.check is not None:
         leaf.check(text)

@@ -39,6 +39,10 @@ _KEY_ID: Final = f"{HEADER}-aws-kms-key-id"
 _CONTEXT: Final = f"{HEADER}-context"
 _BUCKET_KEY: Final = f"{HEADER}-bucket-key-enabled"
 _CUSTOMERS: Final = f"{HEADER}-customer-"
+_WRITERS: Final = (HEADER, _KEY_ID, _CONTEXT, _BUCKET_KEY)
+_ANY: Final = frozenset(
+    {*_WRITERS, *(f"{_CUSTOMERS}{name}" for name in ("algorithm", "key", "key-md5"))}
+)
 SOURCE: Final = "x-amz-copy-source-server-side-encryption-customer-"
 _WORDS: Final = {"true": True, "false": False}
 _CONTEXT_LIMIT: Final = 8192
@@ -66,7 +70,7 @@ def wish(head: RequestHead) -> Wish | None:
     if mode is not None and mode not in MODES:
         raise _wrong(HEADER, "The encryption method specified is not supported", mode)
     if customer:
-        for name in (HEADER, _KEY_ID, _CONTEXT, _BUCKET_KEY):
+        for name in _WRITERS:
             if name in headers:
                 raise _wrong(
                     name,
@@ -165,7 +169,9 @@ def _md5(key: bytes) -> bytes:
 
 def reading(head: RequestHead) -> bytes:
     """The key that a read sends. Raises for headers that only writes may have."""
-    for name in (HEADER, _KEY_ID, _CONTEXT, _BUCKET_KEY):
+    if _ANY.isdisjoint(head.headers):
+        return b""
+    for name in _WRITERS:
         if name in head.headers:
             raise _wrong(name, f"{name} header is not supported for this operation.")
     return customer_key(head)

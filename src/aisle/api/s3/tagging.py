@@ -13,7 +13,7 @@ from aisle.api.base import Context, Headers, Response, Service
 from aisle.api.s3 import headers as h
 from aisle.api.s3 import tagsets
 from aisle.api.s3.actions import on_version
-from aisle.api.s3.common import XML, open_bucket, version_of
+from aisle.api.s3.common import XML, open_bucket, remover, version_of
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import read_document
 from aisle.auth.access import ObjectAccess
@@ -136,7 +136,4 @@ async def put_bucket_tagging(svc: Service, ctx: Context) -> Response:
     return Response(204)
 
 
-async def delete_bucket_tagging(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    await documents.change(svc.store, row, {documents.TAGGING: None})
-    return Response(204)
+delete_bucket_tagging = remover(documents.TAGGING)

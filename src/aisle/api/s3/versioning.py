@@ -5,16 +5,18 @@ Spec: API reference of the three; user guide, "Retaining multiple versions of ob
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Final
 
 from aisle.api.base import Context, Response, Service
 from aisle.api.s3 import headers as h
+from aisle.api.s3 import restores
 from aisle.api.s3.common import XML, integer, open_bucket
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import read_document
 from aisle.api.s3.lists import MAX_KEYS, Encode, common_prefixes, data, encoding, leaf, text
 from aisle.api.s3.owners import owners
-from aisle.api.s3.xml import document, element, parse
+from aisle.api.s3.xml import document, element, leaves, parse
 from aisle.core.dates import iso_date
 from aisle.core.errors import InvalidArgument
 from aisle.namespace import buckets
@@ -22,7 +24,8 @@ from aisle.namespace.listing import Page
 from aisle.namespace.records import VERSION, Versioned, decode, decoder, escape_key
 from aisle.namespace.store import BucketRow
 from aisle.namespace.versions import listing
-from aisle.namespace.versions.ids import CURRENT, PLACE, shown
+from aisle.namespace.versions.ids import CURRENT, ID, PLACE, shown
+from aisle.store.base import Row
 
 _DOCUMENT_LIMIT: Final = 64 << 10
 
@@ -37,14 +40,17 @@ async def get_bucket_versioning(svc: Service, ctx: Context) -> Response:
 async def put_bucket_versioning(svc: Service, ctx: Context) -> Response:
     row = await open_bucket(svc, ctx)
     body = await read_document(ctx.head, ctx.known_payload, ctx.body, _DOCUMENT_LIMIT)
-    tree = parse(body, "VersioningConfiguration")
-    if tree.value("MfaDelete").strip() == "Enabled" or ctx.head.header("x-amz-mfa"):
+    given = leaves(parse(body, "VersioningConfiguration"))
+    if given.get("MfaDelete", "").strip() == "Enabled" or ctx.head.header("x-amz-mfa"):
         raise S3Error(
             "NotImplemented", "MFA delete needs a device that this store does not know of."
         )
-    status = tree.value("Status").strip()
+    status = given.get("Status", "").strip()
     if status not in ("Enabled", "Suspended"):
-        raise S3Error("IllegalVersioningConfigurationException")
+        raise S3Error(
+            "IllegalVersioningConfigurationException",
+            "The Status of versioning must be Enabled or Suspended.",
+        )
     await buckets.set_versioning(svc.store, row, suspended=status == "Suspended")
     return Response(200)
 
@@ -100,37 +106,45 @@ async def _versions(
     read = decoder(Versioned)
     rows = [read(raw[1:]) if raw[0] == VERSION else decode(Versioned, raw) for _, raw in page.rows]
     whose = await owners(svc, ctx, {row.owner or bucket.record.owner for row in rows})
+    keys = _keys(page.rows, encode)
+    restored = restores.listed(ctx.head, page.rows, svc.store.now()) or repeat("", len(rows))
     items = []
     second, date = -1, ""
-    scope, told = b"", ""  # of the key at hand, and how it is told
-    if before:
-        scope = bucket.record.id + escape_key(before)
-    for (place, _), row in zip(page.rows, rows, strict=True):
-        key, latest = place[:-PLACE], "false"
+    scope = bucket.record.id + escape_key(before) if before else b""
+    for (place, _), row, key, status in zip(page.rows, rows, keys, restored, strict=True):
         # A key without a current object has a delete marker as its newest version.
-        if place[-PLACE:] == CURRENT or (row.marker and key != scope):
-            latest = "true"
-        if key != scope or not told:
-            scope = key
-            told = encode(text(listing.key_of(place)))
+        is_first, scope = place[:-PLACE] != scope, place[:-PLACE]
+        latest = "true" if place[-PLACE:] == CURRENT or (row.marker and is_first) else "false"
         if row.mtime // h.SECOND != second:
             second = row.mtime // h.SECOND
             date = iso_date(second)
         head = (
-            f"<Key>{told}</Key><VersionId>{row.version or 'null'}</VersionId>"
+            f"<Key>{key}</Key><VersionId>{row.version or 'null'}</VersionId>"
             f"<IsLatest>{latest}</IsLatest>"
             f"<LastModified>{date}</LastModified>{whose[row.owner or bucket.record.owner]}"
         )
         if row.marker:
             items.append(f"<DeleteMarker>{head}</DeleteMarker>")
             continue
-        checksum = "".join(
-            [f"<ChecksumAlgorithm>{name}</ChecksumAlgorithm>" for name in row.checksums]
-        )
-        if checksum:
+        checksum = ""
+        if row.checksums:
+            checksum = "".join(
+                [f"<ChecksumAlgorithm>{name}</ChecksumAlgorithm>" for name in row.checksums]
+            )
             checksum += f"<ChecksumType>{row.checksum_type}</ChecksumType>"
         items.append(
             f"<Version>{head}<ETag>&quot;{row.etag}&quot;</ETag>{checksum}<Size>{row.size}</Size>"
-            f"<StorageClass>{row.storage_class}</StorageClass></Version>"
+            f"<StorageClass>{row.storage_class}</StorageClass>{status}</Version>"
         )
     return "".join(items)
+
+
+def _keys(rows: list[Row], encode: Encode) -> list[str]:
+    """How the key of each row is told. One look at all of them is cheaper than one at each."""
+    joined = b"".join([place[ID:-PLACE] for place, _ in rows])  # each with its terminator
+    if b"\0\xff" in joined:  # a NUL in a key, or what looks like one
+        keys = [text(listing.key_of(place)) for place, _ in rows]
+    else:
+        keys = text(joined).split("\0")[:-1]
+    whole = "".join(keys)
+    return keys if encode(whole) == whole else [encode(key) for key in keys]

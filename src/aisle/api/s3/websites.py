@@ -6,8 +6,7 @@ from typing import Final
 
 from aisle.api.base import Context, Response, Service
 from aisle.api.s3 import websiterules
-from aisle.api.s3.common import XML, open_bucket
-from aisle.api.s3.errors import S3Error
+from aisle.api.s3.common import XML, kept, open_bucket, remover
 from aisle.api.s3.incoming import read_document
 from aisle.namespace import documents
 
@@ -15,10 +14,7 @@ _DOCUMENT_LIMIT: Final = 128 << 10
 
 
 async def get_bucket_website(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    raw = (await documents.of(svc.store, row)).raw.get(documents.WEBSITE)
-    if raw is None:
-        raise S3Error("NoSuchWebsiteConfiguration", BucketName=ctx.bucket)
+    raw = await kept(svc, ctx, documents.WEBSITE, "NoSuchWebsiteConfiguration")
     return Response(200, XML, websiterules.shown(websiterules.decode(raw)))
 
 
@@ -30,7 +26,4 @@ async def put_bucket_website(svc: Service, ctx: Context) -> Response:
     return Response(200)
 
 
-async def delete_bucket_website(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
-    await documents.change(svc.store, row, {documents.WEBSITE: None})
-    return Response(204)
+delete_bucket_website = remover(documents.WEBSITE)

@@ -38,6 +38,17 @@ def parse(document: bytes, root: str) -> Element:
     return found
 
 
+def leaves(tree: Element, *, beside: frozenset[str] = frozenset()) -> dict[str, str]:
+    """The text of an element's children by name. Raises `MalformedXML` for one that is there twice,
+    and for one that has elements itself, but for those of `beside`."""
+    found: dict[str, str] = {}
+    for child in tree.children:
+        if child.name in found or (child.children and child.name not in beside):
+            raise MalformedXML(f"{child.name} of a {tree.name} is one text")
+        found[child.name] = child.text
+    return found
+
+
 def escape(text: str) -> str:
     """`text` as it may stand in an element."""
     if _UNSAFE.search(text) is None:

@@ -20,6 +20,7 @@ from aisle.backend.azure import blobs
 from aisle.backend.azure.client import Client
 from aisle.backend.azure.upload import Upload
 from aisle.backend.base import (
+    EMPTY_PAGES,
     PAGE_LIMIT,
     Outgoing,
     RemoteBody,
@@ -128,13 +129,17 @@ class AzureBackend:
     ) -> RemotePage:
         place = _Place.read(token) if token else _Place("", after, False)
         most = max(1, min(limit, PAGE_LIMIT))
-        while True:
+        empty = 0
+        while empty < EMPTY_PAGES:
             asked = _MOST if place.after else most
             page = await self._page(prefix, delimiter, place.marker, asked)
+            # Those before `after` are not counted, as long as there is something on them.
+            empty = 0 if page.entries or page.prefixes else empty + 1
             found = place.rest(page, most)
             if found.entries or found.prefixes or not found.token:
                 return found
             place = _Place(page.marker, place.after, place.given)
+        raise RemoteBroken(self.name, "a listing has nothing but empty pages")
 
     async def close(self) -> None: ...
 

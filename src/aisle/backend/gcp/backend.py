@@ -15,6 +15,7 @@ import contextlib
 from typing import Final
 
 from aisle.backend.base import (
+    EMPTY_PAGES,
     PAGE_LIMIT,
     Outgoing,
     RemoteBody,
@@ -36,6 +37,7 @@ from aisle.backend.gcp.paging import Place, assemble
 from aisle.backend.gcp.upload import Upload, cancel
 from aisle.core.errors import (
     PreconditionFailed,
+    RemoteBroken,
     RemoteBucketNotFound,
     RemoteChanged,
     RemoteDenied,
@@ -131,7 +133,7 @@ class GcpBackend:
         place = Place.of(token, after)
         most = max(1, min(limit, PAGE_LIMIT))
         paging = ""
-        while True:
+        for _ in range(EMPTY_PAGES):
             listed = await self._page(prefix, delimiter, place.start, most + 1, paging)
             entries = [entry_of(self.name, item) for item in listed.items]
             page = assemble(
@@ -140,6 +142,7 @@ class GcpBackend:
             if page.entries or page.prefixes or not listed.next_page_token:
                 return page
             paging = listed.next_page_token
+        raise RemoteBroken(self.name, "a listing has nothing but empty pages")
 
     async def close(self) -> None: ...
 

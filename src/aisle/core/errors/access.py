@@ -46,7 +46,15 @@ class SignatureMismatch(AuthError):
 
 
 class RequestExpired(AuthError):
-    """A presigned request is used after its expiry, or before its date."""
+    """A presigned request is used after its expiry, which is said, or before its date.
+
+    Times are in seconds.
+    """
+
+    def __init__(self, message: str, *, expiry: float | None = None, now: float = 0) -> None:
+        super().__init__(message)
+        self.expiry = expiry
+        self.now = now
 
 
 class ClockSkewTooLarge(AuthError):

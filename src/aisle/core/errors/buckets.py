@@ -29,9 +29,12 @@ class BucketExists(AisleError):
 
 
 class BucketNotEmpty(AisleError):
-    def __init__(self, bucket: str) -> None:
+    """The bucket has objects or uploads, or if it is or was `versioned` perhaps only versions."""
+
+    def __init__(self, bucket: str, *, versioned: bool = False) -> None:
         super().__init__(f'bucket "{bucket}" is not empty')
         self.bucket = bucket
+        self.versioned = versioned
 
 
 class ObjectNotFound(AisleError):

@@ -45,6 +45,13 @@ class EncryptionBlocked(SealingError):
         self.kind = kind
 
 
+class EncryptionDiffers(SealingError):
+    """The object is encrypted otherwise than a request that makes it longer says."""
+
+    def __init__(self) -> None:
+        super().__init__("the object is encrypted otherwise than the request says")
+
+
 class KeyNotFound(SealingError):
     """The key ring has no key of this name."""
 

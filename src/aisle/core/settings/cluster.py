@@ -69,7 +69,7 @@ _STORAGE: Final = (
             CLUSTER),
     Setting("space.dont_cleanup_time", "duration", "30m", "Age below which nothing is cleaned up.",
             CLUSTER),
-    # Seven of ours.
+    # Ours, as far as `disk`.
     Setting("space.garbage_grace", "duration", "10m",
             "How long bytes of a replaced or deleted object stay readable for running GETs.",
             CLUSTER, True),

@@ -21,7 +21,7 @@ from aisle.namespace import copies, destroy, objects
 from aisle.namespace.objects import Description
 from aisle.namespace.records import Listed, decode
 from aisle.namespace.store import BucketRow
-from aisle.namespace.windows import READ
+from aisle.namespace.windows import LOOK, READ
 
 _COPY: Final = "copy:"
 _SYNC: Final = "sync:"
@@ -68,6 +68,8 @@ class _Copying:
         self.within = args[TO] == args[BUCKET]
         self.all: bool = args.get("all", True)  # what is in a remote bucket alone, too
         self.how = READ._replace(latest=args.get("latest", False))
+        # A copy that is here says nothing of what the remote bucket has by now.
+        self._asks_remote = source.record.behind is not None and self.how.latest
 
     async def run(self) -> None:
         cursor = self.task.progress.cursor
@@ -104,7 +106,7 @@ class _Copying:
             try:
                 return await self._copy_present(item, target)
             except ObjectNotFound:
-                if item.raw is None:
+                if item.raw is None or self._asks_remote:
                     await self._absent(item, target)
                     return None
                 raise
@@ -133,6 +135,7 @@ class _Copying:
             storage_class=record.storage_class,
             owner=self.owner,
             checksum_algorithm=next(iter(record.checksums), ""),
+            tags=record.tags if to.record.behind is None else {},
         )
         await copies.copy(self.store, found, to, target, description, small=small)
         return record.size
@@ -172,8 +175,11 @@ class _Copying:
     async def _lacking(self, batch: list[Item]) -> list[Item]:
         """Those of a batch of the destination that are no copy of anything in the source."""
         pairs = [(item, name) for item in batch for name in self.renaming.sources(item.name)]
-        rows = await rows_of(self.store, self.source, [name for _, name in pairs])
-        backed = {item.name for (item, _), raw in zip(pairs, rows, strict=True) if raw is not None}
+        backed: set[str] = set()
+        if not self._asks_remote:
+            rows = await rows_of(self.store, self.source, [name for _, name in pairs])
+            found = zip(pairs, rows, strict=True)
+            backed = {item.name for (item, _), raw in found if raw is not None}
         if self.source.record.behind is not None:
             backed |= {
                 item.name
@@ -184,8 +190,9 @@ class _Copying:
 
     async def _is_there(self, name: str) -> bool:
         """Whether the remote bucket behind the source has an object."""
+        how = LOOK._replace(latest=self.how.latest)
         try:
-            await objects.head(self.store, self.source, encode_key(name))
+            await objects.head(self.store, self.source, encode_key(name), how)
         except (ObjectNotFound, InvalidName, KeyTooLong):
             return False
         return True

@@ -35,6 +35,7 @@ LOST: Final = "notify.lost"
 _ASKED: Final = documents.BITS[documents.NOTIFICATION]
 _WORD: Final = 8
 _TAIL: Final = 2 * _WORD  # place and what makes it one of its kind
+_LANES: Final = 1000
 _LOOK_SECONDS: Final = 1.0
 _TOLD_SECONDS: Final = 60.0
 
@@ -68,6 +69,7 @@ class Queue:
     def __init__(self) -> None:
         self._numbers = count(1)
         self._looked: dict[str, tuple[float, bool]] = {}  # when, and whether it was full
+        self._given: dict[bytes, int] = {}  # the last places, by lane
         self._told: dict[str, float] = {}  # when the log heard of a loss
 
     async def changes(
@@ -75,7 +77,7 @@ class Queue:
     ) -> list[Change]:
         if not bucket.record.has & _ASKED:
             return []
-        raw = (await documents.of(store, bucket, recent=True)).raw.get(documents.NOTIFICATION)
+        raw = (await documents.of(store, bucket)).raw.get(documents.NOTIFICATION)
         if raw is None:
             return []
         name = key.decode("utf-8", "surrogateescape")
@@ -90,11 +92,19 @@ class Queue:
             # Whoever writes the same key checks its row in the same batch, so this is the last.
             last = await store.index.scan(TABLE, prefix=lane, limit=1, reverse=True)
             at = store.now()
-            place = max(at, record.mtime + 1, place_of(last[0][0]) + 1 if last else 0)
+            before = max(record.mtime, place_of(last[0][0]) if last else 0, self._after(lane))
+            place = self._given[lane] = max(at, before + 1)
             unique = store.worker[:4] + (next(self._numbers) & 0xFFFFFFFF).to_bytes(4, "big")
             row = lane + place.to_bytes(_WORD, "big") + unique
             found.append(Put(TABLE, row, encode(_told(bucket, key, record, event, rule, at))))
         return found
+
+    def _after(self, lane: bytes) -> int:
+        """The last place that this process has given in a lane, lately: what is told in one batch
+        has different ones."""
+        if len(self._given) > _LANES:
+            self._given.clear()
+        return self._given.get(lane, 0)
 
     async def _is_full(self, store: Store, target: str) -> bool:
         now = time.monotonic()

@@ -21,6 +21,7 @@ from aisle.core.errors import (
     CustomerKeyUnused,
     CustomerKeyWrong,
     EncryptionBlocked,
+    EncryptionDiffers,
     KeyRingMissing,
     NotSupported,
 )
@@ -66,11 +67,11 @@ class Rule(msgspec.Struct, frozen=True, array_like=True):
 _RULE: Final = msgspec.msgpack.Decoder(Rule)
 
 
-async def rule_of(store: Store, row: BucketRow, *, recent: bool = False) -> Rule:
+async def rule_of(store: Store, row: BucketRow) -> Rule:
     """What a bucket says of encryption."""
     if not row.record.has & documents.BITS[documents.ENCRYPTION]:
         return Rule()
-    raw = (await documents.of(store, row, recent=recent)).raw.get(documents.ENCRYPTION)
+    raw = (await documents.of(store, row)).raw.get(documents.ENCRYPTION)
     return _RULE.decode(raw) if raw is not None else Rule()
 
 
@@ -87,7 +88,7 @@ async def settle(store: Store, row: BucketRow, wish: Wish | None) -> Wish | None
         if wish is not None:
             raise NotSupported("Objects of remote buckets are encrypted there, not here.")
         return None
-    rule = await rule_of(store, row, recent=True)
+    rule = await rule_of(store, row)
     if wish is not None and wish.customer:
         if SSE_C in rule.blocked:
             raise EncryptionBlocked(SSE_C)
@@ -181,6 +182,15 @@ def check_customer(sealed: Sealed | None, customer: bytes) -> None:
         unwrap(_derived(customer), sealed.wrapped, b"")
     except InvalidTag:
         raise CustomerKeyWrong from None
+
+
+def check_same(sealed: Sealed | None, wish: Wish | None) -> None:
+    """Raise `EncryptionDiffers` if a wish names another mode or key than an object has."""
+    if wish is None or not wish.mode:
+        return
+    same = sealed is not None and sealed.mode == wish.mode
+    if not same or (wish.key and sealed is not None and wish.key != sealed.key.partition("/")[0]):
+        raise EncryptionDiffers
 
 
 async def stays(store: Store, row: BucketRow, wish: Wish | None, record: Object) -> bool:

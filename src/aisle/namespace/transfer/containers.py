@@ -104,6 +104,10 @@ async def _known_bucket(terms: Terms, source: Bucket, row_key: bytes, raw: bytes
         terms.totals.kept += 1
         terms.tell(f"kept {shown(source)} as it is at the target: owner, age or props differ")
         return row
+    if _loses_versions(record, wanted):
+        terms.totals.kept += 1
+        terms.tell(f"kept {shown(source)} as it is at the target: its versions may be needed")
+        return row
     new = encode(wanted)
     changes: list[Change] = [row.check, Put("bucket", row_key, new)]
     if wanted.owner != record.owner:  # what is in it stays its former owner's
@@ -111,6 +115,13 @@ async def _known_bucket(terms: Terms, source: Bucket, row_key: bytes, raw: bytes
     await terms.store.index.commit(*changes)
     terms.totals.buckets += 1
     return BucketRow(row_key, new, wanted)
+
+
+def _loses_versions(record: Bucket, wanted: Bucket) -> bool:
+    """Whether versions that are there would be out of sight, or locked ones no longer kept."""
+    locks = documents.BITS[documents.LOCK]
+    keeps = bool(wanted.has & locks) and wanted.keeps_versions
+    return bool(record.versions and not wanted.versions) or bool(record.has & locks and not keeps)
 
 
 async def take_documents(

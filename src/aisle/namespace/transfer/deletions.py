@@ -69,7 +69,7 @@ class Deletions:
                 if listed.last is not None and key > listed.last:
                     return
                 if key not in present:
-                    await self._object(row_key, entry)
+                    await self._object(bucket, row_key, entry)
 
     async def versions(
         self,
@@ -112,19 +112,23 @@ class Deletions:
             return  # the next pass looks again
         self._totals.deleted += 1
 
-    async def _object(self, row_key: bytes, entry: bytes) -> None:
+    async def _object(self, bucket: BucketRow, row_key: bytes, entry: bytes) -> None:
         index = self._store.index
         forget = self._journal.forget("object", row_key)
         raw = await index.get("object", row_key)
         if raw is None or digest(raw) != entry:
             await index.commit(forget)
             return
-        changes: list[Change] = [Check("object", row_key, raw), Delete("object", row_key), forget]
-        changes += await layouts.release(self._store, decode(Object, raw), self._store.now())
+        record, now = decode(Object, raw), self._store.now()
+        # It may keep versions by now, which is up to the next pass.
+        changes: list[Change] = [bucket.check, Check("object", row_key, raw)]
+        changes += [Delete("object", row_key), forget]
         try:
+            locks.check_removal(record, now)
+            changes += await layouts.release(self._store, record, now)
             await index.commit(*changes)
-        except RowChanged:
-            return  # a client was faster: the next pass forgets the entry
+        except (ObjectLocked, RowChanged):
+            return  # the next pass looks again, and forgets what a client has changed
         self._totals.deleted += 1
 
     def note_uploads(self, bucket: BucketRow, ids: Iterable[bytes]) -> None:

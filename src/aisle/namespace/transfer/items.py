@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Final, NamedTuple
 
+import msgspec
+
 from aisle.core.errors import AisleError, ConfigError
 from aisle.namespace.records import (
     Bucket,
@@ -236,7 +238,8 @@ class ItemReader:
                 raise _misplaced(frame)
 
     async def _object(self, bucket: Bucket, head: ObjectHead, version: bool) -> AsyncIterator[Item]:
-        record = decode(Object, head.row)
+        # Annotations do not come with it, and those here of that name are another object's.
+        record = msgspec.structs.replace(decode(Object, head.row), notes=b"")
         parts = decode(Layout, head.layout).parts if head.layout else record.parts
         body = self._body(record.size, head.offset)
         yield ObjectItem(head.key, record, parts, body, version)

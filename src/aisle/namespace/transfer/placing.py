@@ -78,13 +78,14 @@ async def _as_blob(store: Store, stored: Stored, owner: bytes) -> Stored:
 
 
 def same_object(one: Object, other: Object) -> bool:
-    """Whether two records say the same, wherever their bytes are and however encrypted."""
+    """Whether two records say the same, wherever their bytes are and however encrypted, and
+    whatever annotations they have."""
     return _placeless(one) == _placeless(other)
 
 
 def _placeless(record: Object) -> Object:
     # Parts may stand in a layout: their number, and an ETag that is made of theirs, tell enough.
-    return msgspec.structs.replace(record, extents=[], layout=b"", parts=[], sealed=None)
+    return msgspec.structs.replace(record, extents=[], layout=b"", parts=[], sealed=None, notes=b"")
 
 
 def same_part(one: Part, other: Part) -> bool:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from aisle.core.errors import AisleError
 from aisle.namespace import layouts, locks
-from aisle.namespace.records import Object, decode, encode
+from aisle.namespace.records import Lock, Object, decode, encode
 from aisle.namespace.store import Store
 from aisle.namespace.versions.ids import hidden_seq, hiding, row_key
 from aisle.namespace.versions.lookup import Place
@@ -76,7 +76,7 @@ async def changes_of(
 ) -> list[Change]:
     """The changes that put `record` in its place, in front of what `standing` says or below it, and
     instead of what is there. Raises `Taken`, and `ObjectLocked` where a locked version would have
-    to go."""
+    to go, or its compliance to be weaker."""
     base, place = bucket + key, row_key(bucket, key, record.seq)
     changes: list[Change] = [
         Check("object", base, ABSENT if standing.top is None else standing.top),
@@ -112,10 +112,14 @@ async def _without(store: Store, base: bytes, record: Object, old: Place) -> lis
     null version before it."""
     if old.record.seq > record.seq:
         raise Taken("there is a newer null version here")
-    same = old.record.version == record.version and old.record.seq == record.seq
-    if not same or (old.record.etag, old.record.size) != (record.etag, record.size):
-        locks.check_removal(old.record, store.now())
+    now, there = store.now(), old.record
+    same = (there.version, there.seq, there.etag, there.size)
+    if same != (record.version, record.seq, record.etag, record.size):
+        locks.check_removal(there, now)
+    else:  # what anybody may do to its lock may be done like this too
+        told = record.lock or Lock()
+        locks.retained(there.lock, told.mode, told.until, now, bypass=True)
     changes: list[Change] = [Check(old.table, old.key, old.raw), Delete(old.table, old.key)]
-    if not old.current and not old.record.version:
+    if not old.current and not there.version:
         changes.append(Delete("null", base))
-    return changes + await layouts.release(store, old.record, store.now())
+    return changes + await layouts.release(store, there, now)

@@ -149,14 +149,15 @@ async def _settle(
 
 async def without_null(store: Store, bucket: bytes, key: bytes, now: int) -> list[Change]:
     """The changes that take the null version out from among the former ones, if it is there."""
-    pointer = await store.index.get("null", bucket + key)
+    base = bucket + key
+    pointer = await store.index.get("null", base)
     if pointer is None:
-        return []
+        return [Check("null", base, ABSENT)]  # one may come below, which shows nowhere else
     place = row_key(bucket, key, int.from_bytes(pointer, "big"))
     raw = await store.index.get("version", place)
-    changes: list[Change] = [Delete("null", bucket + key)]
+    changes: list[Change] = [Check("null", base, pointer), Delete("null", base)]
     if raw is None:
-        return changes  # removed meanwhile: another check of the batch will fail
+        return changes  # removed meanwhile, so that the check fails
     old = decode(Object, raw)
     locks.check_removal(old, now)
     changes += [Check("version", place, raw), Delete("version", place)]

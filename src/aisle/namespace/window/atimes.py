@@ -26,7 +26,7 @@ _log: Final = logging.getLogger("aisle.window")
 TABLE: Final = "atime"
 # Notes are written this often, or when there are many; more than `MOST` are never held.
 WRITE_SECONDS: Final = 15.0
-MANY: Final = 8192
+MANY: Final = 32_768
 MOST: Final = 65_536
 STEP: Final = 1000
 _TRIES: Final = 3

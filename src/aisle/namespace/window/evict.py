@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from aisle.core.errors import InvalidArgument, RowChanged, WriteConflict
 from aisle.core.names import BucketName
-from aisle.namespace import layouts
+from aisle.namespace import layouts, locks
 from aisle.namespace.records import Bucket, Object, decode
 from aisle.namespace.store import RETRIES, BucketRow, Store
 from aisle.namespace.window import atimes
@@ -50,10 +50,12 @@ async def evict(
         changes: list[Change] = []
         now = store.now()
         for key, raw in present.items():
+            record = decode(Object, raw)
+            locks.check_removal(record, now)  # copies have no locks: then it is none
             changes += [Check("object", key, raw), Delete("object", key), atimes.gone(key)]
             if times is not None:
                 changes.append(Check(atimes.TABLE, key, times[key]))
-            changes += await layouts.release(store, decode(Object, raw), now)
+            changes += await layouts.release(store, record, now)
         try:
             await store.index.commit(*changes)
         except RowChanged:

@@ -1,0 +1,1 @@
+"""Provider `aws` against a service that goes wrong."""
