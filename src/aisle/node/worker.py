@@ -22,7 +22,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from aisle.core.errors import AisleError
-from aisle.node import logs
+from aisle.node import logs, memory
 from aisle.node.options import NodeOptions
 
 Message = MutableMapping[str, Any]
@@ -61,6 +61,7 @@ class Loader:
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         logs.configure(self.options.log_level, self.options.log_format)
+        memory.keep_freed()
         try:
             app = self.open_app(self.options)
         except Exception as error:
