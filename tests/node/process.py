@@ -46,6 +46,10 @@ class TinyNode:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End whatever is left of it."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()

@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -75,6 +76,26 @@ def test_a_stop_right_after_the_start_is_not_lost(tmp_path: Path) -> None:
     for turn in range(12):
         with TinyNode(tmp_path / f"data{turn}") as node:
             assert node.stop(seconds=15) == 0
+
+
+def test_a_worker_that_has_answered_ends_in_order_however_soon(tmp_path: Path) -> None:
+    for turn in range(6):
+        data = tmp_path / f"data{turn}"
+        node = TinyNode(data)
+        with closing(node):
+            assert eventually(20, partial(_answers, node))
+            _, answer = node.get()
+            assert node.stop(seconds=15) == 0
+            assert (data / f"closed-{answer.split()[0]}").exists()
+
+
+def test_a_worker_that_does_not_come_up_holds_no_stop_up(tmp_path: Path) -> None:
+    node = TinyNode(tmp_path / "data", TINY_FAIL="hang")
+    with closing(node):
+        assert eventually(20, lambda: len(node.workers()) == 2)
+        time.sleep(0.3)
+        assert node.stop(seconds=15) == 0
+        assert node.log() == ""
 
 
 def test_a_second_signal_means_now(tmp_path: Path) -> None:
@@ -207,3 +228,10 @@ def _refused(port: int) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def _answers(node: TinyNode) -> bool:
+    try:
+        return node.get()[0] == 200
+    except OSError:
+        return False

@@ -1,7 +1,7 @@
 """A tiny application behind the real supervisor, for the tests of this directory.
 
 `python -m tests.node.tiny OPTIONS` is `aisnode OPTIONS` with this application in place of the
-store. `TINY_FAIL` makes its start fail: `open`, `bug` or `startup`.
+store. `TINY_FAIL` makes its start fail: `open`, `bug` or `startup`, or never end: `hang`.
 """
 
 import asyncio
@@ -25,6 +25,8 @@ def open_tiny(options: NodeOptions) -> App:
     async def lifespan(receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
+            if failure == "hang":
+                await asyncio.sleep(60)
             if failure == "startup":
                 await send({"type": "lifespan.startup.failed", "message": "the disk is gone"})
             await send({"type": f"{message['type']}.complete"})

@@ -233,12 +233,11 @@ def test_partitioned_keys_tell_owner_region_bucket_and_day(
 def test_lines_of_a_node_that_ends_are_not_lost(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    own = Node(tmp_path_factory.mktemp("logs") / "data", workers=1).start()
-    s3 = own.client()
-    s3.create_bucket(Bucket="source")
-    s3.put_bucket_logging(Bucket="source", BucketLoggingStatus=enabled("source"))
-    s3.head_bucket(Bucket="source")
-    assert own.restart()
-    found = records(own.client(), "source")
-    assert "REST.HEAD.BUCKET" in {record["operation"] for record in found}
-    assert own.stop() == 0
+    with Node(tmp_path_factory.mktemp("logs") / "data", workers=1) as own:
+        s3 = own.client()
+        s3.create_bucket(Bucket="source")
+        s3.put_bucket_logging(Bucket="source", BucketLoggingStatus=enabled("source"))
+        s3.head_bucket(Bucket="source")
+        assert own.restart()
+        found = records(own.client(), "source")
+        assert "REST.HEAD.BUCKET" in {record["operation"] for record in found}

@@ -53,6 +53,8 @@ _HEAD_BYTES: Final = 128 << 10
 _LOOK_SECONDS: Final = 1.0
 # How long a worker may need to start that is to replace one that serves.
 _START_SECONDS: Final = 60.0
+# A worker serves a moment before it tells so: so long a stop waits to hear it.
+_REPORT_SECONDS: Final = 1.0
 # How long the requests of a worker that has been replaced may go on.
 _RETIRED_SECONDS: Final = 3600.0
 
@@ -166,9 +168,7 @@ class _Server(MPServer):
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
         for worker in self._all():
-            # A worker that is still starting holds signals back and has acknowledged nothing;
-            # and a second signal means now.
-            if self.interrupt_signal or worker.inner.pid not in self._ready:
+            if self.interrupt_signal:  # a second signal means now
                 worker.kill()
             # Ctrl-C reaches the workers as well: their end is expected from here on.
             worker.interrupt_by_parent = True
@@ -213,8 +213,12 @@ class _Server(MPServer):
         # Granian's asks who is alive while another thread of its own is reaping, and on a busy
         # machine takes workers that ended in order for ones that had to be killed.
         every = self._all()
+        self._await_reports(every)
         for worker in every:
-            worker.terminate()
+            if worker.inner.pid in self._ready:
+                worker.terminate()
+            else:  # it holds signals back, and has answered nobody
+                worker.kill()
         deadline = time.monotonic() + self._patience
         for worker in every:
             if not wait([worker.inner.sentinel], max(0.0, deadline - time.monotonic())):
@@ -223,6 +227,15 @@ class _Server(MPServer):
             worker.join()
         self.wrks.clear()
         self._retired.clear()
+
+    def _await_reports(self, workers: list[WorkerProcess]) -> None:
+        """Give workers that are about to serve the time to say so: they may have begun to."""
+        deadline = time.monotonic() + _REPORT_SECONDS
+        while not all(worker.inner.pid in self._ready or _is_gone(worker) for worker in workers):
+            if time.monotonic() > deadline:
+                return
+            self._reported.wait(0.02)
+            self._reported.clear()
 
     def _all(self) -> list[WorkerProcess]:
         starting = [] if self._starting is None else [self._starting]
