@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pytest
@@ -242,6 +243,51 @@ def test_objects_without_a_checksum_are_counted_apart(ais: Ais, bck: str) -> Non
     shown = ais("scrub", bck, "--checksum", "-v").stdout
     assert shown.splitlines()[1].split()[-4:] == ["1", "(4B)", "-", "-"]
     assert shown.endswith("NO-CHECKSUM:\n  ais://abc/bare\n")
+
+
+# --- what is behind current objects ------------------------------------------------------------
+
+
+def versioned(own: Node) -> Any:
+    s3 = own.client()
+    s3.create_bucket(Bucket="abc")
+    status = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket="abc", VersioningConfiguration=status)
+    return s3
+
+
+def test_noncurrent_versions_have_columns_of_their_own(ais: Ais, own: Node) -> None:
+    s3 = versioned(own)
+    for name in ("a/é &", "b"):
+        for size in (1, 10, 100):
+            s3.put_object(Bucket="abc", Key=name, Body=b"x" * size)
+    s3.delete_object(Bucket="abc", Key="b")
+    lines = ais("scrub", "ais://abc", "--versions", "--checksum", "--units", "raw").stdout
+    heading, row = lines.splitlines()
+    assert heading.split()[-5:] == [
+        *("NONCURRENT", "DELETE-MARKERS", "NO-CHECKSUM", "BAD-CHECKSUM", "UNREADABLE")
+    ]
+    assert " ".join(row.split()) == "ais://abc 1 (100) - - 5 (122) 1 (0) - - -"
+    assert "NONCURRENT" not in ais("scrub", "ais://abc").stdout
+    told = json.loads(ais("scrub", "ais://abc/a/", "--versions", "--json", "-v").stdout)
+    assert told["buckets"][0]["noncurrent"] == {"count": 2, "size": 11}
+    assert all(
+        name.startswith("ais://abc/a/é &?versionId=") for name in told["names"]["noncurrent"]
+    )
+    error = ais("scrub", "ais://abc", "--versions", "--limit", "1", code=1).stderr
+    assert "--versions goes over all objects" in error
+
+
+def test_a_noncurrent_version_that_is_damaged_is_found(ais: Ais, own: Node, tmp_path: Path) -> None:
+    s3 = versioned(own)
+    body = os.urandom(BIG)
+    old = s3.put_object(Bucket="abc", Key="k", Body=body)["VersionId"]
+    s3.put_object(Bucket="abc", Key="k", Body=b"new")
+    overwrite(blob_file(own, body), 1000, b"damaged")
+    assert ais("scrub", "ais://abc", "--checksum").stderr == ""
+    done = ais("scrub", "ais://abc", "--versions", "--checksum", code=1)
+    assert f"\nBAD-CHECKSUM:\n  ais://abc/k?versionId={old}\n" in done.stdout
+    assert done.stderr == "Error: 1 of 2 objects is damaged or cannot be read\n"
 
 
 # --- what no node of ours tells ---------------------------------------------------------------

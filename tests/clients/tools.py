@@ -112,9 +112,9 @@ def copy_standard_library(target: Path, *, atleast: int) -> int:
         ignore=shutil.ignore_patterns("__pycache__", "site-packages", "*.a", "*.so"),
         symlinks=False,
     )
-    count = sum(path.is_file() for path in target.rglob("*"))
-    if count < atleast:  # a minimal interpreter: double what there is
-        shutil.copytree(target, target / "again", ignore=shutil.ignore_patterns("again"))
-        count = sum(path.is_file() for path in target.rglob("*"))
-    assert count >= atleast
-    return count
+    only = sum(path.is_file() for path in target.rglob("*"))
+    again = -(-atleast // only) - 1  # a distribution's own is without its tests
+    for number in range(again):
+        ignored = shutil.ignore_patterns("again-*")
+        shutil.copytree(target, target / f"again-{number}", ignore=ignored)
+    return only * (again + 1)

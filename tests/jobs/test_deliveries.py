@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 
+from aisle.core.errors import InvalidArgument
 from aisle.core.names import BucketName
 from aisle.jobs import deliveries
 from aisle.jobs.deliveries import Deliverer
 from aisle.jobs.leases import Duty, Lease, Sole
 from aisle.namespace import buckets, documents, objects
-from aisle.namespace.notifications import queue, rules
+from aisle.namespace.notifications import queue, rules, undelivered
 from aisle.namespace.notifications.rules import Rule, Rules
 from aisle.namespace.objects import Description
-from aisle.namespace.records import Delivery, Notification, decode
+from aisle.namespace.records import Delivery, Notification, decode, encode
 from aisle.namespace.store import BucketRow, Store
+from aisle.store.base import Put
 from aisle.store.memory import MemoryBlobs, MemoryIndex
 from aisle.targets.base import Known, Message, Spec, TargetError, Targets
 from tests.jobs.support import Steady
@@ -114,6 +116,12 @@ async def queued(store: Store, table: str = queue.TABLE) -> int:
 async def state(store: Store, name: str = "hook") -> Delivery:
     raw = await store.index.get(queue.TARGETS, name.encode())
     return decode(Delivery, raw) if raw is not None else Delivery()
+
+
+async def given_up(store: Store, count: int) -> None:
+    async with asyncio.timeout(10):
+        while await queued(store, queue.DEAD) != count:
+            await asyncio.sleep(0.005)
 
 
 async def configure(store: Store, **values: Any) -> None:
@@ -353,5 +361,113 @@ def test_nothing_runs_where_there_are_no_targets() -> None:
         store = memory_store()
         async with asyncio.timeout(1):
             await deliveries.run(store, Targets({}), region="r", node="n", alone=True)
+
+    run(go())
+
+
+# --- what was given up ----------------------------------------------------------------------
+
+
+def test_what_was_given_up_is_sent_again_in_its_place() -> None:
+    async def go() -> None:
+        store = memory_store()
+        row = await watched(store)
+        await configure(store, max_attempts=2)
+        target = Fake(lambda key, size: REFUSED)
+        for size in range(3):
+            await put(store, row, "a", size)
+        async with telling(store, target):
+            await given_up(store, 3)
+        found = await undelivered.page(store)
+        assert [one.told.size for one in found.events] == [0, 1, 2]
+        assert {one.told.error for one in found.events} == {str(REFUSED)}
+        await put(store, row, "a", 3)
+        assert await undelivered.send_again(store, found.events, lambda name: True) == (3, 0)
+        assert await undelivered.send_again(store, found.events, lambda name: True) == (0, 0)
+        assert await queued(store, queue.DEAD) == 0
+        target.answer = lambda key, size: None
+        async with telling(store, target):
+            await until(lambda: len(target.heard) == 4)
+        assert target.of("a") == [0, 1, 2, 3]
+        assert target.sequencers["a"] == sorted(set(target.sequencers["a"]))
+        assert await queued(store) == 0
+
+    run(go())
+
+
+def test_what_is_sent_again_is_as_patient_as_what_is_new() -> None:
+    async def go() -> None:
+        clock = Clock()
+        store = memory_store(clock)
+        row = await watched(store)
+        target = Fake(lambda key, size: GONE)
+        await put(store, row, "a", 1)
+        clock.now += 2 * DAY
+        async with telling(store, target):
+            await given_up(store, 1)
+        (kept,) = (await undelivered.page(store)).events
+        assert str(GONE) in kept.told.error
+        assert await undelivered.send_again(store, [kept], lambda name: True) == (1, 0)
+        target.tried.clear()
+        async with telling(store, target) as deliverer:
+            await until(lambda: len(target.tried) >= 3)
+            deliverer._count_at = 0.0
+            await until(lambda: len(target.tried) >= 5)
+            assert await queued(store) == 1  # it is old, and not given up
+            clock.now += 2 * DAY
+            await given_up(store, 1)
+        assert await queued(store) == 0
+
+    run(go())
+
+
+def test_what_cannot_be_sent_is_left_and_what_is_dropped_is_gone() -> None:
+    async def go() -> None:
+        store = memory_store()
+        row = await watched(store, "hook", "other")
+        await configure(store, max_attempts=1)
+        for key in "abc":
+            await put(store, row, key, 1)
+        for number, name in enumerate(("hook", "other"), start=1):
+            async with telling(store, Fake(lambda key, size: REFUSED), name):
+                await given_up(store, 3 * number)
+        found = (await undelivered.page(store)).events
+        assert [one.target for one in found] == ["hook"] * 3 + ["other"] * 3
+        left = await undelivered.send_again(store, found, lambda name: name == "hook")
+        assert left == (3, 3)
+        full = encode(Delivery(full=True))
+        await store.index.commit(Put(queue.TARGETS, b"other", full))
+        assert await undelivered.send_again(store, found[3:], lambda name: True) == (0, 3)
+        assert await undelivered.drop(store, found) == 3  # the others wait again
+        assert (await undelivered.page(store)).events == []
+        assert await queued(store) == 3
+
+    run(go())
+
+
+def test_pages_are_bounded_and_nothing_is_left_out() -> None:
+    async def go() -> None:
+        store = memory_store()
+        row = await watched(store)
+        await configure(store, max_attempts=1)
+        for number in range(25):
+            await put(store, row, f"{number}", 1)
+        async with telling(store, Fake(lambda key, size: REFUSED)):
+            await given_up(store, 25)
+        seen, after = [], ""
+        while True:
+            page = await undelivered.page(store, target="hook", after=after, limit=5)
+            assert len(page.events) <= 5
+            seen += [one.id for one in page.events]
+            if not page.next:
+                break
+            after = page.next
+        assert len(set(seen)) == len(seen) == 25
+        assert len(await undelivered.named(store, [*seen[:3], seen[0]])) == 3
+        assert (await undelivered.page(store, bucket="another")).events == []
+        assert (await undelivered.page(store, target="ho")).events == []
+        for text in ("", "!", "aG9vaw", seen[0] + "="):
+            with pytest.raises(InvalidArgument):
+                await undelivered.named(store, [text])
 
     run(go())

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from aisle.core.errors import RowChanged
+from aisle.core.errors import AnnotationNotFound, RowChanged
 from aisle.jobs.leases import Sole
 from aisle.jobs.replication import walk
 from aisle.jobs.work.replicate import replicate_existing
-from aisle.namespace import documents, objects
+from aisle.namespace import documents, notes, objects
 from aisle.namespace.records import Object, decode
 from aisle.namespace.replication import delivery, rules
 from aisle.namespace.replication.queue import Item
@@ -18,9 +18,9 @@ from aisle.namespace.replication.rules import Configuration, Rule
 from aisle.namespace.replication.sink import Replicating
 from aisle.namespace.store import BucketRow, Store
 from aisle.namespace.versions import listing
-from aisle.store.base import Check
+from aisle.store.base import Check, Put
 from tests.jobs.support import begun
-from tests.namespace.support import SECOND, Clock, get, memory_store, put, rows, run
+from tests.namespace.support import SECOND, Clock, get, make_bucket, memory_store, put, rows, run
 from tests.namespace.versioned import get_version, versioned_bucket
 
 HOUR = 3600 * SECOND
@@ -189,3 +189,25 @@ async def bodies_of_key(store: Store, bucket: BucketRow, key: bytes) -> list[byt
     page = await listing.list_versions(store, bucket, prefix=key)
     found = [decode(Object, raw) for _, raw in reversed(page.rows)]
     return [await get_version(store, bucket, key, record.version) for record in found]
+
+
+def test_a_replica_that_arrives_again_keeps_what_was_put_beside_it() -> None:
+    async def check() -> None:
+        store = replicated(Clock())
+        source, target = await source_of(store, TO), await make_bucket(store, "target")
+        await put(store, source, b"k", b"1")
+        queued = await store.index.scan("replicate", limit=10)
+        assert await walk(store, Sole()) == 1
+        await notes.put(store, target, b"k", b"note", b"text")
+        # The answer was lost, and so the item is still there.
+        await store.index.commit(*(Put("replicate", key, raw) for key, raw in queued))
+        assert await walk(store, Sole()) == 1
+        _, _, text = await notes.get(store, target, b"k", b"note")
+        assert text == b"text"
+        await put(store, source, b"k", b"2")
+        await walk(store, Sole())
+        assert await get(store, target, b"k") == b"2"
+        with pytest.raises(AnnotationNotFound):
+            await notes.get(store, target, b"k", b"note")
+
+    run(check())

@@ -19,6 +19,16 @@ TEXT = f"aisle/1:{ONE}\n# a comment\n\naisle/2: {TWO}\nreports/1:{THREE}\n"
 SECRET = b"s" * 32
 
 
+def test_a_ring_tells_what_another_lacks() -> None:
+    ring = Ring.parse(TEXT)
+    assert not ring.missing_in(Ring.parse(f"{TEXT}\naisle/3:{ONE}"))
+    fewer = Ring.parse(f"aisle/2:{TWO}")
+    assert ring.missing_in(fewer) == {"aisle/1", "reports/1"}
+    assert not fewer.missing_in(ring)
+    # A name whose secret is another is another key.
+    assert ring.missing_in(Ring.parse(TEXT.replace(THREE, ONE))) == {"reports/1"}
+
+
 def test_lines_or_commas_name_keys_and_versions() -> None:
     ring = Ring.parse(TEXT)
     assert ring.identities == ["aisle/1", "aisle/2", "reports/1"]

@@ -447,3 +447,31 @@ def test_a_row_that_is_replaced_while_it_is_rotated_is_looked_at_again() -> None
         assert await rotation.rotate(store, "object", rows) == (0, 2)
 
     run(test())
+
+
+def test_a_key_may_go_once_nothing_is_encrypted_with_it() -> None:
+    async def test() -> None:
+        store = sealed_store()
+        bucket = await make_bucket(store)
+        without = Ring.parse(f"aisle/2:{THREE}")
+        assert await rotation.needed(store, RING, without) == ""
+        assert await rotation.needed(store, RING, ROTATED) == ""
+        for mode in WISHES:
+            await write(store, bucket, mode.encode(), SMALL, mode)
+        assert "aisle/1" in await rotation.needed(store, RING, without)
+        store.ring = ROTATED
+        await rotation.rotate(store, "object", await store.index.scan("object", limit=100))
+        found = await rotation.needed(store, ROTATED, without)
+        assert found == "reports/1, which an object is encrypted with"
+        kept = Ring.parse(f"aisle/2:{THREE},reports/1:{TWO}")
+        assert await rotation.needed(store, ROTATED, kept) == ""
+        await objects.delete(store, bucket, b"kms")
+        assert await rotation.needed(store, ROTATED, without) == ""
+        rule = Rule("aws:kms", "alias/reports")
+        change = {documents.ENCRYPTION: wishes.encode_rule(rule)}
+        await documents.change(store, bucket, change)
+        found = await rotation.needed(store, ROTATED, without)
+        assert found == "the key reports, which a bucket has new objects encrypted with"
+        assert await rotation.needed(store, ROTATED, kept) == ""
+
+    run(test())

@@ -6,13 +6,16 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.harness import BIN, Node
+from tests.harness import BIN, Node, children
+from tests.node.process import eventually
+from tests.servers import certificates
 from tests.wire.sealed import KEY, b64, customer, headers
 
 MARK = b"the quick brown fox jumps over the lazy dog "
@@ -231,4 +234,104 @@ def test_a_client_s_key_over_plain_http_is_a_setting(tmp_path: Path, file: Path)
     assert node.send("GET", "/s3/vault/k", headers=sent, signed=False).body == b"x"
     config = json.loads(ais(node, "config", "cluster", "--json"))
     assert secrets_of(file)[0] not in json.dumps(config)
+    assert node.stop() == 0
+
+
+# --- while the node runs --------------------------------------------------------------------
+
+
+def told(node: Node, text: str) -> bool:
+    """Whether the log comes to have a text."""
+    return eventually(20, lambda: text in node.log.read_text(errors="replace"))
+
+
+def replace(file: Path, lines: list[str]) -> None:
+    beside = file.with_suffix(".new")
+    beside.write_text("\n".join(lines) + "\n")
+    beside.replace(file)
+
+
+def test_a_running_node_takes_new_keys_and_drops_old_ones(tmp_path: Path, file: Path) -> None:
+    given = ["--key-ring-file", str(file)]
+    node = Node(tmp_path / "data", workers=2, auth=False, options=given).start()
+    workers = children(node.pid)
+    s3 = node.client()
+    written = write_all(s3)
+    new_key(file)
+    new_key(file, "reports")
+    new_key(file, "fresh")
+    assert told(node, "has been read anew: aisle/1, aisle/2, reports/1, reports/2, fresh/1")
+    read_all(s3, written)
+    # Whichever worker writes or reads it: all of them have the new keys from the same moment on.
+    for number in range(12):
+        key = f"new-{number}"
+        more = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "fresh"} if number % 2 else {}
+        node.client().put_object(Bucket="vault", Key=key, Body=MARK, **more)
+        written[key] = MARK, {}
+    for _ in range(2):
+        read_all(node.client(), written)
+    lines = file.read_text().splitlines()
+    kept = [line for line in lines if not line.startswith(("aisle/1", "reports/1"))]
+    replace(file, kept)
+    assert told(node, "stays as it was")
+    assert "which an object is encrypted with" in node.log_tail()
+    read_all(s3, written)
+    ais(node, "start", "rotate-keys")
+    ais(node, "wait", "rotate-keys")
+    os.kill(node.pid, signal.SIGUSR1)  # the file is as it was: the node has to be asked
+    assert told(node, "has been read anew: aisle/2, reports/2, fresh/1")
+    read_all(node.client(), written)
+    assert children(node.pid) == workers
+    # A worker that replaces a dead one has the ring in force, not that of the node's start.
+    os.kill(workers[0], signal.SIGKILL)
+    assert eventually(20, lambda: len(set(children(node.pid)) - set(workers)) == 1)
+    assert eventually(20, lambda: node.send("GET", "/v1/health").status == 200)
+    for _ in range(4):
+        read_all(node.client(), written)
+    log = node.log.read_text(errors="replace")
+    assert not any(secret in log for secret in secrets_of(file))
+    assert node.stop() == 0
+    node.start()
+    read_all(node.client(), written)
+    assert node.stop() == 0
+
+
+def test_a_file_that_is_no_ring_changes_nothing(tmp_path: Path, file: Path) -> None:
+    node = started(tmp_path, file)
+    s3 = node.client()
+    written = write_all(s3)
+    good = file.read_text().splitlines()
+    for lines, why in (
+        ([*good, "aisle/2:c2VjcmV0"], "entry 3"),
+        (fresh("other/1"), "there is no key aisle/1"),
+        (fresh("aisle/1", "reports/1"), "lacks"),  # other secrets under the same names
+    ):
+        replace(file, lines)
+        assert told(node, f"stays as it was: {file}")
+        assert told(node, why)
+        assert "c2VjcmV0" not in node.log_tail()
+        s3.put_object(Bucket="vault", Key="more", Body=MARK)
+        written["more"] = MARK, {}
+        read_all(s3, written)
+    file.unlink()
+    assert told(node, "No such file")
+    read_all(s3, written)
+    replace(file, [*good, *fresh("aisle/2")])
+    assert told(node, "has been read anew: aisle/1, aisle/2, reports/1")
+    read_all(s3, written)
+    assert node.stop() == 0
+
+
+def test_workers_with_a_new_certificate_have_the_ring_in_force(tmp_path: Path, file: Path) -> None:
+    (tmp_path / "tls").mkdir()
+    made = certificates.make(tmp_path / "tls")
+    given = ["--key-ring-file", str(file)]
+    node = Node(tmp_path / "data", workers=1, auth=False, options=given, tls=made).start()
+    new_key(file)
+    assert told(node, "has been read anew: aisle/1, aisle/2, reports/1")
+    written = write_all(node.client())
+    before = children(node.pid)
+    os.kill(node.pid, signal.SIGUSR1)
+    assert eventually(20, lambda: not set(children(node.pid)) & set(before))
+    read_all(node.client(), written)
     assert node.stop() == 0

@@ -205,6 +205,7 @@ class Direct:
             [(key_of(upload.key, upload.id), upload.parts) for upload in asking.uploads],
             asking.offset,
             [(version.key.encode(), version.seq) for version in asking.versions],
+            [(note.key.encode(), note.seq, note.name.encode()) for note in asking.notes],
         )
         self.asked.append(len(asking.objects))
         stream = Export(self.store, await store_id(self.store.index)).asked(bucket, wanted)

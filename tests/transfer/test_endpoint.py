@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aisle.namespace.transfer.items import BucketItem, Item, ObjectItem, PartItem
+from aisle.namespace.transfer.items import BucketItem, Item, NoteItem, ObjectItem, PartItem
 from tests.harness import Node, Reply
 from tests.namespace.support import run
 from tests.native.support import act, message
@@ -194,3 +194,22 @@ def test_only_an_administrator_gets_what_others_own(node: Node, method: str, act
         for person in people.values():
             assert node.send("DELETE", f"/v1/users/{person.name}").status == 200
     assert told == {"plain": 403, "boss": 200}
+
+
+def test_annotations_are_told_and_come_with_their_texts(node: Node, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="a", Body=b"x")
+    for name in ("one", "two"):
+        s3.put_object_annotation(
+            Bucket=bucket, Key="a", AnnotationName=name, AnnotationPayload=name.encode() * 3
+        )
+    told = [item for page in pages(node) for item in page if isinstance(item, NoteItem)]
+    here = [item for item in told if item.key == b"a" and item.name in (b"one", b"two")][-2:]
+    assert [item.text for item in here] == [b"", b""]
+    names = [{"key": "a", "seq": item.seq, "name": item.name.decode()} for item in here]
+    absent = {"key": "a", "seq": here[0].seq, "name": "three"}
+    value = asked(bucket, notes=[*names, absent])
+    found, _ = items_of(act(node, "POST", "/v1/export", "export", value))
+    texts = {item.name: item.text for item, _ in found if isinstance(item, NoteItem)}
+    assert texts == {b"one": b"oneoneone", b"two": b"twotwotwo"}
+    value["notes"][0]["seq"] = -1
+    assert act(node, "POST", "/v1/export", "export", value).status == 400

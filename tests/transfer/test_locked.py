@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from aisle.core.errors import AnnotationNotFound
 from aisle.core.names import BucketName
 from aisle.namespace import buckets, documents, edits, notes, objects
 from aisle.namespace.locks import COMPLIANCE, GOVERNANCE
@@ -135,9 +134,7 @@ def test_an_import_does_not_switch_off_what_keeps_versions(locks: bool) -> None:
 
 
 @pytest.mark.parametrize("versions", [False, True])
-def test_objects_that_were_imported_have_no_notes_of_others(versions: bool) -> None:
-    """Annotations are not part of an export: what has come begins without any."""
-
+def test_objects_that_were_imported_have_notes_of_their_own(versions: bool) -> None:
     async def work() -> None:
         store = memory_store()
         bucket = await make_bucket(store)
@@ -149,13 +146,14 @@ def test_objects_that_were_imported_have_no_notes_of_others(versions: bool) -> N
         name = BucketName("renamed")
         await buckets.rename(store, bucket.name, name, identity=bucket.record.id)
         totals = await import_all(store, stream)
-        assert (totals.objects, totals.refused) == (1, 0)
+        assert (totals.objects, totals.notes, totals.refused) == (1, 1, 0)
         again = await import_all(store, stream)
-        assert (again.objects, again.skipped, again.kept) == (0, 2, 0)
+        assert (again.objects, again.skipped, again.kept) == (0, 3, 0)
         here, before = await buckets.find(store, "bucket"), await buckets.get(store, name)
-        with pytest.raises(AnnotationNotFound):
-            await notes.get(store, here, b"k", b"note")
-        await notes.put(store, here, b"k", b"mine", b"text")
+        await notes.put(store, here, b"k", b"note", b"mine")
+        _, _, text = await notes.get(store, before, b"k", b"note")
+        assert text == b"text"
+        await notes.delete(store, here, b"k", b"note")
         await objects.delete(store, here, b"k")
         _, _, text = await notes.get(store, before, b"k", b"note")
         assert text == b"text"

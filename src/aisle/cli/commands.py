@@ -40,6 +40,7 @@ GROUPS: Final = {
     "config": "show, set and reset the configuration",
     "cluster": "the cluster's nodes and configuration",
     "cluster add-remove-nodes": "maintenance and end of nodes",
+    "events": "events that no target took: show them, send them again, drop them",
     "log": "show and fetch the logs of nodes",
     "storage": "what is under the nodes, and how full it is",
     "performance": "counters, throughput and latency",

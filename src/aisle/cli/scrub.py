@@ -4,6 +4,9 @@ What a listing tells is counted as it comes, page by page: objects that are not 
 be, lack copies, are small or large. With `--checksum`, which AIStore's `ais` does not have, each
 object is then read and held to its checksum; one that is bad makes the command fail. Whatever the
 buckets hold, what is kept is a line of numbers for each and a bounded number of names.
+
+AIStore knows no versions, so neither do its listings: with `--versions` what is behind the current
+objects is listed and read through the S3 API of the node.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from aisle.cli import scrubversions
 from aisle.cli import uri as uris
 from aisle.cli.failure import Failure, Refused, printable
 from aisle.cli.flags import (
@@ -30,6 +34,7 @@ from aisle.cli.flags import (
 )
 from aisle.cli.listing import pages
 from aisle.cli.progress import Progress, interval, is_much, wanted
+from aisle.cli.scrubversions import Version
 from aisle.cli.summary import bucket_text
 from aisle.cli.tables import Columns, size_text
 from aisle.cli.transfer import DEFAULT_WORKERS, Crew, Stopped
@@ -47,7 +52,7 @@ _STATUS: Final = (1 << 5) - 1
 _CACHED: Final = 1 << 6
 _IS_DIR: Final = 1 << 8
 
-# Columns behind BUCKET, named as AIStore names them; the last four are ours.
+# Columns behind BUCKET, named as AIStore names them; the last six are ours.
 OBJECTS: Final = "OBJECTS"
 NOT_CACHED: Final = "NOT-CACHED"
 WRONG_NODE: Final = "MISPLACED(cluster)"
@@ -60,14 +65,18 @@ NOT_OK: Final = "NOT-OK"
 NO_CHECKSUM: Final = "NO-CHECKSUM"
 BAD_CHECKSUM: Final = "BAD-CHECKSUM"
 UNREADABLE: Final = "UNREADABLE"
+NONCURRENT: Final = "NONCURRENT"
+MARKERS: Final = "DELETE-MARKERS"
 _LISTED: Final = (
     *(OBJECTS, NOT_CACHED, WRONG_NODE, WRONG_PATH, FEW_COPIES, SMALL, LARGE),
     *REMOTE,
     NOT_OK,
 )
 _READ: Final = (NO_CHECKSUM, BAD_CHECKSUM, UNREADABLE)
+_BEHIND: Final = (NONCURRENT, MARKERS)
 _FAILED: Final = (BAD_CHECKSUM, UNREADABLE)
-_ALWAYS: Final = frozenset((OBJECTS, SMALL, LARGE, *_READ))  # shown even where all is well
+# Shown even where all is well.
+_ALWAYS: Final = frozenset((OBJECTS, SMALL, LARGE, *_BEHIND, *_READ))
 
 _NAMES: Final = 100  # of each column, over all buckets
 _LARGE_SIZE: Final = 5 << 30
@@ -90,6 +99,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--checksum", action="store_true", help="read each object and hold it to its checksum"
+    )
+    parser.add_argument(
+        "--versions", action="store_true", help="also noncurrent versions, in columns of their own"
     )
     workers_flag(parser, DEFAULT_WORKERS)
     parser.add_argument("--cached", action="store_true", help="only objects in the cluster")
@@ -118,8 +130,14 @@ def run(client: Client, options: argparse.Namespace) -> None:
     number = workers(options)
     names = Names()
     tallies = [Tally(uri, sizes, names, copies=copies) for uri, copies in _buckets(client, options)]
+    if options.versions:
+        _refuse_partial(options)
     for tally in tallies:
         _list(client, tally, options)
+        if options.versions and scrubversions.has_versions(tally.uri):
+            for version in scrubversions.behind(client, tally.uri):
+                column = MARKERS if version.marker else NONCURRENT
+                tally.add(column, version.name, version.size)
     if options.checksum:
         _read_all(client, tallies, number, options)
     columns = _columns(tallies, options)
@@ -130,10 +148,19 @@ def run(client: Client, options: argparse.Namespace) -> None:
         _print_names(tallies, names, columns, options)
     failed = sum(tally.counts[column] for tally in tallies for column in _FAILED)
     if failed:
-        read = sum(tally.counts[OBJECTS] for tally in tallies)
+        read = sum(tally.counts[OBJECTS] + tally.counts[NONCURRENT] for tally in tallies)
         raise Failure(
             f"{failed} of {read} object{'' if read == 1 else 's'}"
             f" {'is' if failed == 1 else 'are'} damaged or cannot be read"
+        )
+
+
+def _refuse_partial(options: argparse.Namespace) -> None:
+    """Versions are those of all objects below a prefix. Raises `Failure`."""
+    if options.cached or options.non_recursive or options.limit or options.max_pages:
+        raise Failure(
+            "--versions goes over all objects: not with --cached, --non-recursive, --limit or"
+            " --max-pages"
         )
 
 
@@ -175,7 +202,7 @@ class Tally:
 
     def __init__(self, uri: Uri, sizes: Sizes, names: Names, *, copies: int = 0) -> None:
         self.uri = uri
-        self.counts = dict.fromkeys((*_LISTED, *_READ), 0)
+        self.counts = dict.fromkeys((*_LISTED, *_BEHIND, *_READ), 0)
         self.bytes = dict.fromkeys(self.counts, 0)
         self._sizes, self._names, self._copies = sizes, names, copies
 
@@ -289,17 +316,21 @@ def _list(client: Client, tally: Tally, options: argparse.Namespace) -> None:
 
 
 class _Work(NamedTuple):
+    """What to read: an object, or with a `version` one that is behind it."""
+
     tally: Tally
     name: str
     size: int
+    version: Version | None = None
 
 
 def _read_all(
     client: Client, tallies: Sequence[Tally], number: int, options: argparse.Namespace
 ) -> None:
     """Read every object, some at a time, and count those that are not what they were."""
-    files = sum(tally.counts[OBJECTS] for tally in tallies)
-    total = sum(tally.bytes[OBJECTS] for tally in tallies)
+    read_ones = (OBJECTS, NONCURRENT)
+    files = sum(tally.counts[column] for tally in tallies for column in read_ones)
+    total = sum(tally.bytes[column] for tally in tallies for column in read_ones)
     shown = wanted(options.progress)
     shown = is_much(files, total) if shown is None else shown
     with Progress("SCRUB", files, total, shown=shown, refresh=options.refresh) as progress:
@@ -309,7 +340,10 @@ def _read_all(
                 crew.check()
                 progress.moved(count)
 
-            column = _verdict(client, work.tally.uri._replace(key=work.name), watch)
+            if work.version is not None:
+                column = _version_verdict(client, work.tally.uri, work.version, watch)
+            else:
+                column = _verdict(client, work.tally.uri._replace(key=work.name), watch)
             if column:
                 work.tally.add(column, work.name, work.size)
             progress.done()
@@ -321,12 +355,39 @@ def _read_all(
             name=lambda work: printable(work.name),
             abort=client.close,
         )
-        crew.run(
-            _Work(tally, entry["name"], int(entry.get("size", 0)))
-            for tally in tallies
-            for page in _entries(client, tally.uri, options)
-            for entry in page
-        )
+        crew.run(_works(client, tallies, options))
+
+
+def _works(
+    client: Client, tallies: Sequence[Tally], options: argparse.Namespace
+) -> Iterator[_Work]:
+    for tally in tallies:
+        for page in _entries(client, tally.uri, options):
+            for entry in page:
+                yield _Work(tally, entry["name"], int(entry.get("size", 0)))
+        if options.versions and scrubversions.has_versions(tally.uri):
+            for version in scrubversions.behind(client, tally.uri):
+                if not version.marker:
+                    yield _Work(tally, version.name, version.size, version)
+
+
+def _version_verdict(client: Client, uri: Uri, version: Version, watch: Watch) -> str:
+    """The same of a version."""
+    begun = False
+    try:
+        with scrubversions.opened(client, uri, version) as response:
+            begun = True
+            return "" if scrubversions.check(response, str(uri), watch) else NO_CHECKSUM
+    except Stopped:
+        raise
+    except NotFound:
+        return ""
+    except BadChecksum:
+        return BAD_CHECKSUM
+    except ClientError as error:
+        if begun or (isinstance(error, Refused) and error.status == 500):
+            return UNREADABLE
+        raise
 
 
 def _verdict(client: Client, uri: Uri, watch: Watch) -> str:
@@ -363,11 +424,16 @@ def _columns(tallies: Sequence[Tally], options: argparse.Namespace) -> list[str]
     """The columns of the table: without those that have no count, unless all are asked for."""
     return [
         column
-        for column in (*_LISTED, *(_READ if options.checksum else ()))
+        for column in _asked(options)
         if column in _ALWAYS
         or options.all_columns
         or any(tally.counts[column] for tally in tallies)
     ]
+
+
+def _asked(options: argparse.Namespace) -> tuple[str, ...]:
+    behind = _BEHIND if options.versions else ()
+    return (*_LISTED, *behind, *(_READ if options.checksum else ()))
 
 
 def _print_table(
@@ -407,7 +473,7 @@ def _print_names(
 
 def _print_json(tallies: Sequence[Tally], names: Names, options: argparse.Namespace) -> None:
     """Every column of every bucket, and the names of the columns that would be named."""
-    columns = (*_LISTED, *(_READ if options.checksum else ()))
+    columns = _asked(options)
     rows = [
         {
             "bucket": str(tally.uri.parent),

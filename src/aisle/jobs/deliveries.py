@@ -9,7 +9,8 @@
   message that it refuses for its own sake holds up no other, and a dead target costs next to
   nothing. Each target has a `Deliverer` of its own: none waits for another.
 * What is older than `notifications.max_age`, or was refused `notifications.max_attempts` times, is
-  given up: counted, logged, and kept for `notifications.keep_undelivered` where that is not 0.
+  given up: counted, logged, and kept for `notifications.keep_undelivered` where that is not 0
+  (`notifications.undelivered`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ import msgspec
 from aisle.core.errors import RowChanged, StoreError
 from aisle.jobs.leases import Duty, Lease, Sole
 from aisle.namespace.notifications import messages, queue
-from aisle.namespace.notifications.rules import BRIDGE
 from aisle.namespace.records import Delivery, Notification, decode, encode
 from aisle.namespace.store import Store
 from aisle.store.base import Change, Check, Delete, Fold, Put, Row
@@ -272,7 +272,7 @@ class Deliverer:
         attempts = told.attempts + 1 if error.refused else told.attempts
         again = msgspec.structs.replace(told, attempts=attempts, error=str(error)[:200])
         limits = self._limits
-        old = self._store.now() - told.at >= limits.age
+        old = self._store.now() - told.since >= limits.age
         if old or (limits.attempts and attempts >= limits.attempts):
             await self._give_up([(key, encode(again))], str(error))
             self._streak += 1
@@ -315,13 +315,13 @@ class Deliverer:
         )
 
     def _message(self, key: bytes, told: Notification) -> Message:
-        sequencer = queue.sequencer(key)
-        if self._name == BRIDGE and not told.rule:
-            body = messages.bridge(
-                told, region=self._region, account=self._account, sequencer=sequencer
-            )
-        else:
-            body = messages.record(told, region=self._region, sequencer=sequencer)
+        body = messages.of(
+            self._name,
+            told,
+            region=self._region,
+            account=self._account,
+            sequencer=queue.sequencer(key),
+        )
         return Message(body, f"{told.bucket}/".encode() + told.key)
 
     async def _count(self) -> None:
@@ -339,10 +339,13 @@ class Deliverer:
             late = [
                 (key, raw)
                 for key, raw in rows
-                if queue.place_of(key) < oldest and queue.lane_of(key) not in self._busy
+                if queue.place_of(key) < oldest
+                and queue.lane_of(key) not in self._busy
+                and decode(Notification, raw).since < oldest
             ]
             if late and self._streak:
-                await self._give_up(late, "they have waited for too long")
+                why = f"it has waited for too long: {self._now.error}"
+                await self._give_up([_because(row, why) for row in late], why)
                 count -= len(late)
             count += len(rows)
             if len(rows) < _PAGE:
@@ -379,6 +382,12 @@ def _changed(
         before.full if full is None else full,
         before.error if error is None else error,
     )
+
+
+def _because(row: Row, why: str) -> Row:
+    """The row of an event that is given up, with the reason."""
+    key, raw = row
+    return key, encode(msgspec.structs.replace(decode(Notification, raw), error=why[:200]))
 
 
 def _pause(failures: int) -> float:

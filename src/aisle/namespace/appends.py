@@ -44,7 +44,7 @@ from aisle.namespace import (
 )
 from aisle.namespace.bodies import Incoming, Stored
 from aisle.namespace.chains import Claim, copied, digest_of, with_key
-from aisle.namespace.conditions import WriteConditions
+from aisle.namespace.conditions import Unchanged, WriteConditions
 from aisle.namespace.objects import Description
 from aisle.namespace.records import (
     Completed,
@@ -307,6 +307,8 @@ async def _flush_through(
             condition = WriteConditions(if_match=found.record.etag)
         except ObjectNotFound:
             found, condition = None, WriteConditions(if_none_match="*")
+        if bucket.record.behind is None:  # its tags, ACL and key count too, not its bytes alone
+            condition = Unchanged(record=found.record if found else None)
         pieces = part.extents if part else []
         said = found.record if found else session.record
         secret = wishes.key_for(store, session.record.sealed)
@@ -315,6 +317,9 @@ async def _flush_through(
         if said.sealed is None:
             sealed, secret = await wishes.begin(store, bucket, None)
         stored, digest = await copied(store, bucket, key, sources, claim, secret)
+        taken = notes.NONE_TAKEN
+        if found is not None and found.record.notes:
+            taken = await notes.taken(store, found.record, secret)
         description = Description(
             said.headers,
             said.meta,
@@ -333,8 +338,9 @@ async def _flush_through(
                 bucket,
                 key,
                 stored,
-                _builder(stored, description, digest),
+                _builder(stored, description, digest, taken.notes),
                 condition,
+                *taken.changes,
                 Check("upload", session.row_key, session.raw),
                 Delete("upload", session.row_key),
                 Check("part", part_row, raw_part if raw_part is not None else ABSENT),
@@ -343,27 +349,28 @@ async def _flush_through(
                 *bodies.release(pieces, store.now()),
             )
         except RowChanged as lost:
+            await taken.discard(store)
             if lost.table == "upload":
                 raise UploadNotFound(handle.upload) from None
             continue
         except (PreconditionFailed, ObjectNotFound):
+            await taken.discard(store)
             continue  # replaced since it was read
-        if found is not None and found.record.notes and bucket.record.versions:
-            await notes.copy_all(store, (bucket, key, found.record), (bucket, key, record))
         return record
     raise WriteConflict("too many writers are changing this object at once")
 
 
 def _builder(
-    stored: Stored, description: Description, digest: tuple[str, str]
+    stored: Stored, description: Description, digest: tuple[str, str], annotated: bytes
 ) -> Callable[[Object | None, int], Object]:
     def build(old: Object | None, mtime: int) -> Object:
         etag = stored.digests["MD5"].hex()
         if description.sealed is not None and description.sealed.opaque:
             etag = wishes.opaque_etag()
-        return objects.new_object(
+        record = objects.new_object(
             stored, description, etag=etag, digest=digest, old=old, mtime=mtime
         )
+        return msgspec.structs.replace(record, notes=annotated) if annotated else record
 
     return build
 

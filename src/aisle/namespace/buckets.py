@@ -356,10 +356,13 @@ def _refuse_to_suspend(record: Bucket) -> None:
             raise VersionsKept(record.name, what)
 
 
-async def delete(store: Store, name: BucketName) -> None:
-    """Remove an empty bucket. Raises `BucketNotFound` or `BucketNotEmpty`."""
+async def delete(store: Store, name: BucketName, *, identity: bytes = b"") -> None:
+    """Remove an empty bucket, with an `identity` the one of this id alone. Raises `BucketNotFound`
+    or `BucketNotEmpty`."""
     for _ in range(RETRIES):
         row = await get(store, name)
+        if identity and row.record.id != identity:
+            raise BucketNotFound(name.name, name.namespace, name.provider)
         with suppress(RowChanged):
             marked, documents = await _emptied(store, row)
             await store.index.commit(

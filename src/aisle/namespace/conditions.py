@@ -90,4 +90,20 @@ class WriteConditions:
             raise PreconditionFailed("x-amz-if-match-last-modified-time")
 
 
+@dataclass(frozen=True, slots=True)
+class Unchanged(WriteConditions):
+    """What a write needs that is made of what the object was: that its record is still the same,
+    beside its bytes too; `None` if there was none."""
+
+    record: Object | None = None
+
+    @property
+    def empty(self) -> bool:
+        return False
+
+    def check(self, current: Object | None, *, bucket: str, key: str) -> None:
+        if current != self.record:
+            raise PreconditionFailed("If-Match")
+
+
 UNCONDITIONAL = WriteConditions()

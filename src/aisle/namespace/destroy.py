@@ -3,8 +3,11 @@
 
 Objects go in batches, each one durable commit that checks the bucket's row (a bucket that is
 renamed meanwhile loses no more), then the bucket as `buckets.delete` removes an empty one; whatever
-a writer puts in between starts that over. A crash in the middle leaves a bucket with fewer objects,
-and destroying it again goes on. Nothing here is needed by S3's DeleteBucket.
+a writer puts in between starts that over; a bucket that another has made under its name since is
+left alone. A crash in the middle leaves a bucket with fewer objects, and destroying it again goes
+on: where there are versions, a row of `hidden` stands for each current one that has gone, as long
+as anything is left, so that whoever writes then comes behind what was there. Nothing here is needed
+by S3's DeleteBucket.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from aisle.namespace import buckets, documents, events, layouts, locks, objects,
 from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
 from aisle.namespace.records import Object, decode
 from aisle.namespace.store import RETRIES, BucketRow, Store
-from aisle.store.base import Change, Check, Delete, Row
+from aisle.namespace.versions.ids import hiding
+from aisle.store.base import Change, Check, Delete, Put, Row
 
 BATCH: Final = 500  # objects a commit
 
@@ -29,12 +33,13 @@ async def destroy(store: Store, name: BucketName) -> int:
     Raises `BucketNotFound`, or `WriteConflict` if writers fill it as fast as it is emptied.
     """
     count = 0
+    row = await buckets.get(store, name)
     for _ in range(RETRIES):
-        row = await buckets.get(store, name)
         count += await empty(store, row)
         try:
-            await buckets.delete(store, name)
+            await buckets.delete(store, name, identity=row.record.id)
         except BucketNotEmpty:
+            row = await buckets.refresh(store, row)
             continue
         await uploads.discard_all(store, row.record.id)
         return count
@@ -52,20 +57,37 @@ async def empty(store: Store, bucket: BucketRow) -> int:
         await _empty(store, bucket, "version", reverse=True)
     count = await _empty(store, bucket, "object")
     if bucket.record.versions:
-        await _empty(store, bucket, "null")
-        await _empty(store, bucket, "hidden")
+        await _tidy(store, bucket, "null")
+        await _tidy(store, bucket, "hidden")
     return count
+
+
+async def _tidy(store: Store, bucket: BucketRow, table: str) -> None:
+    """Remove the rows beside versions, as long as a writer has put none into the bucket. One that
+    does so afterwards changes or removes its key's row, so that the check fails."""
+    base, lost = bucket.record.id, 0
+    while lost < RETRIES and (rows := await store.index.scan(table, prefix=base, limit=BATCH)):
+        for other in ("object", "version"):
+            if await store.index.scan(other, prefix=base, limit=1):
+                return
+        changes: list[Change] = []
+        for key, raw in rows:
+            changes += [Check(table, key, raw), Delete(table, key)]
+        try:
+            await store.index.commit(bucket.check, *changes)
+        except RowChanged as changed:
+            lost += 1
+            if changed.table == "bucket":
+                bucket = await buckets.refresh(store, bucket)
 
 
 async def _empty(store: Store, bucket: BucketRow, table: str, *, reverse: bool = False) -> int:
     count = lost = 0
     prefix = bucket.record.id
     while rows := await store.index.scan(table, prefix=prefix, limit=BATCH, reverse=reverse):
-        changes = (
-            [Delete(table, key) for key, _ in rows]
-            if table in ("null", "hidden")
-            else await _removal(store, rows, table)
-        )
+        changes = await _removal(store, rows, table)
+        if table == "object" and bucket.record.versions:
+            changes += [Put("hidden", key, hiding(decode(Object, raw).seq)) for key, raw in rows]
         try:
             await store.index.commit(bucket.check, *changes)
         except RowChanged as changed:

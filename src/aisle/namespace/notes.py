@@ -37,6 +37,7 @@ from aisle.namespace.records import (
     timed_id,
 )
 from aisle.namespace.sealing import frames, wishes
+from aisle.namespace.sealing.frames import DataKey
 from aisle.namespace.store import RETRIES, BucketRow, Store
 from aisle.namespace.versions.ids import shown
 from aisle.store.base import ABSENT, Change, Check, Delete, Put
@@ -44,6 +45,7 @@ from aisle.store.base import ABSENT, Change, Check, Delete, Put
 MOST: Final = 1000
 MAX_NAME: Final = 512
 MAX_SIZE: Final = 1 << 20
+_TOGETHER: Final = 4 << 20  # bytes of texts in one commit
 
 
 class Page(NamedTuple):
@@ -119,25 +121,31 @@ def _sealed(store: Store, record: Object, data: bytes, algorithm: str) -> tuple[
     return Annotation(len(data), store.now(), etag, values, timed_id(), seal), text
 
 
+def opened(found: Annotation, text: bytes, secret: DataKey | None) -> bytes:
+    """The text of an annotation from what its `note` row has."""
+    if not found.seal:
+        return text
+    return frames.open_whole(secret, Extent(found.note, 0, found.size, seal=found.seal), text)
+
+
 async def get(
     store: Store, bucket: BucketRow, key: bytes, name: bytes, *, version: str = ""
 ) -> tuple[Object, Annotation, bytes]:
     """An annotation and its text. Raises `AnnotationNotFound` and what `objects.place_of` does."""
     _refuse_window(bucket)
     for _ in range(RETRIES):
-        record = (await objects.place_of(store, bucket, key, version)).record
+        place = await objects.place_of(store, bucket, key, version)
+        record = place.record
         raw = await store.index.get("annotation", record.notes + name) if record.notes else None
         if raw is None:
+            if record.notes and await store.index.get(place.table, place.key) != place.raw:
+                continue  # written anew since, with the same annotations perhaps
             raise AnnotationNotFound(name.decode())
         found = decode(Annotation, raw)
         text = await store.index.get("note", found.note)
         if text is None:
             continue  # replaced between the two reads
-        secret = wishes.key_for(store, record.sealed)
-        if found.seal:
-            whole = Extent(found.note, 0, found.size, seal=found.seal)
-            text = frames.open_whole(secret, whole, text)
-        return record, found, text
+        return record, found, opened(found, text, wishes.key_for(store, record.sealed))
     raise WriteConflict("the annotation is being replaced faster than it can be read")
 
 
@@ -204,6 +212,59 @@ async def delete(
             continue
         return record
     raise WriteConflict("too many writers are changing this object at once")
+
+
+def without_text(row: Annotation) -> Change:
+    """The change that removes the text of an annotation that is replaced or removed."""
+    return Delete("note", row.note)
+
+
+class Taken(NamedTuple):
+    """Annotations of a version for the one that is written from it: what to have as its `notes`,
+    what to commit with it, and the texts that are there already."""
+
+    notes: bytes
+    changes: list[Change]
+    staged: list[bytes]
+
+    async def discard(self, store: Store) -> None:
+        """Give up what a version that was certainly not written would have had."""
+        if self.staged:
+            await store.index.commit(*(Delete("note", note) for note in self.staged))
+
+
+NONE_TAKEN: Final = Taken(b"", [], [])
+
+
+async def taken(store: Store, old: Object, secret: DataKey | None) -> Taken:
+    """The annotations of `old` once more, encrypted with the key of the version that gets them; the
+    changes check that `old` has no others by then. Texts are many bytes: all but the last few MiB
+    are written ahead, and a crash leaves those where nobody sees them."""
+    head = await store.index.get("annotated", old.notes) if old.notes else None
+    if head is None:
+        return NONE_TAKEN
+    notes, before = os.urandom(16), wishes.key_for(store, old.sealed)
+    changes: list[Change] = [Check("annotated", old.notes, head), Put("annotated", notes, head)]
+    texts: list[Change] = []
+    staged: list[bytes] = []
+    size = 0
+    for place, raw in await store.index.scan("annotation", prefix=old.notes, limit=2 * MOST):
+        row = decode(Annotation, raw)
+        text = await store.index.get("note", row.note)
+        if text is None:
+            continue  # replaced meanwhile, so that the check fails
+        data, seal = opened(row, text, before), b""
+        if secret is not None:
+            seal, data = frames.seal(secret, data)
+        row = msgspec.structs.replace(row, note=timed_id(), seal=seal)
+        changes.append(Put("annotation", notes + place[len(old.notes) :], encode(row)))
+        texts.append(Put("note", row.note, data))
+        size += len(data)
+        if size > _TOGETHER:
+            await store.index.commit(*texts)
+            staged += [one.key for one in texts if isinstance(one, Put)]
+            texts, size = [], 0
+    return Taken(notes, changes + texts, staged)
 
 
 Annotatable = tuple[BucketRow, bytes, Object]  # a version: its bucket, its key, its record

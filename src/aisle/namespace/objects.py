@@ -379,6 +379,8 @@ async def commit(
                     bucket = await buckets.refresh(store, bucket)
                 elif lost.table not in ("object", "version", "hidden", "null", "annotated"):
                     raise
+                elif any(one[:2] == (lost.table, lost.key) for one in extra):
+                    raise  # it is what the caller has looked at
                 guess = False
                 continue
             store.note_put(new=old is None)

@@ -88,7 +88,7 @@ class Store:
         self.documents: dict[bytes, tuple[int, bytes, Any]] = {}  # kept by `documents`
         self.window: Window | None = None  # of buckets with a remote one behind them
         self.remotes: Remotes | None = None  # which remote buckets can be reached
-        self.ring: Ring | None = None  # what objects are encrypted with: see `sealing`
+        self.keys: Callable[[], Ring | None] = _no_ring  # what objects are encrypted with
         self.sinks: list[Sink] = []  # who remembers what happens: see `events`
         self.stamp: Stamp | None = None  # what new versions are to say of their replication
         self.atimes = AccessTimes(index, now)
@@ -101,6 +101,15 @@ class Store:
         self.claims: set[bytes] = set()
         self.unended: list[Held] = []
         self.beaten = 0
+
+    @property
+    def ring(self) -> Ring | None:
+        """The key ring in force, if there is one: see `sealing`."""
+        return self.keys()
+
+    @ring.setter
+    def ring(self, ring: Ring | None) -> None:
+        self.keys = lambda: ring
 
     def window_of(self, bucket: Bucket) -> Window | None:
         """What to ask for the objects of a bucket, if a remote one is behind it. Raises
@@ -187,6 +196,11 @@ class Store:
         new = await configuration.change_cluster(self.index, values, now=self.now(), reset=reset)
         self._config_epoch = None
         return new
+
+
+def _no_ring() -> Ring | None:
+    """What there is in a process that was given no key ring."""
+    return None
 
 
 def _uncounted(event: str, count: int, size: int) -> None:

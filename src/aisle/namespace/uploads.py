@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -195,8 +196,8 @@ async def put_part(
                 continue
             return part
         raise WriteConflict("too many writers are sending this part at once")
-    except StoreUnavailable:
-        raise
+    except (StoreUnavailable, MemoryError):
+        raise  # the batch may have been applied: the sweep decides what its bytes are
     except Exception:
         await bodies.discard(store, stored)
         raise
@@ -442,14 +443,16 @@ async def abort(store: Store, upload: UploadRow) -> None:
 
 
 async def discard_parts(store: Store, upload: bytes) -> int:
-    """Give up the parts of an upload that has ended; returns how many there were."""
+    """Give up the parts of an upload that has ended; returns how many there were. If another does
+    so at the same time, they are left to that one, and to the sweep."""
     rows = await store.index.scan("part", prefix=upload, limit=MAX_PARTS + 1)
     changes: list[Change] = []
     for row_key, raw in rows:
         changes += [Check("part", row_key, raw), Delete("part", row_key)]
         changes += bodies.release(decode(Part, raw).extents, store.now())
     if changes:
-        await store.index.commit(*changes)
+        with suppress(RowChanged):
+            await store.index.commit(*changes)
     return len(rows)
 
 

@@ -24,6 +24,7 @@ from aisle.jobs.leases import PRIMARY, Duty, Lease, Sole
 from aisle.jobs.members import DECOMMISSION, FORGOTTEN, MAINTENANCE, Membership, NodeExists, Watch
 from aisle.namespace.records import VERSION, Member
 from aisle.namespace.store import Store
+from aisle.node.keyring import KeyRing
 from aisle.node.options import NodeOptions
 from aisle.store.base import Space
 from aisle.targets.base import NONE as NO_TARGETS
@@ -50,9 +51,11 @@ class Agent:
         node: str,
         session: str,
         targets: Targets = NO_TARGETS,
+        keys: KeyRing | None = None,
     ) -> None:
         self._store = store
         self._targets = targets
+        self._keys = keys
         self._options = options
         self._node = node
         self._session = session
@@ -67,10 +70,17 @@ class Agent:
                 self._options.endpoint,
                 self._options.workers,
             )
-            if self._options.embedded:
-                await self._do(Sole())
-            else:
-                await self._serve_cluster()
+            async with _beside(self._follow_keys()):
+                if self._options.embedded:
+                    await self._do(Sole())
+                else:
+                    await self._serve_cluster()
+
+    async def _follow_keys(self) -> None:
+        """What every node does for itself, whoever the primary is."""
+        keys = self._keys
+        if keys is not None:
+            await _ever("the care for the key ring", lambda: keys.follow(self._store))
 
     async def _do(self, duty: Duty) -> None:
         """What one node does for all, for ever."""
@@ -159,6 +169,17 @@ async def _ever(name: str, begin: Callable[[], Work]) -> None:
             await asyncio.sleep(_AGAIN_SECONDS)
         else:
             return
+
+
+@asynccontextmanager
+async def _beside(work: Work) -> AsyncIterator[None]:
+    """Have some work done meanwhile."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def _depart(membership: Membership, lease: Lease) -> None:

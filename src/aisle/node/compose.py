@@ -43,7 +43,7 @@ from aisle.namespace.users.principals import Principals, RootKeys
 from aisle.namespace.users.root import ensure as ensure_root
 from aisle.namespace.window.registry import Remotes
 from aisle.namespace.window.window import RemoteWindow
-from aisle.node import logs
+from aisle.node import keyring, logs
 from aisle.node.agent import Agent
 from aisle.node.audit import AuditLog
 from aisle.node.certificate import Certificate
@@ -146,7 +146,10 @@ class Worker:
             store = Store(index, blobs, now=clock, node=options.node_id, session=self._session)
             watch = Watch(index)
             self._run(self._follow_clock(clock), self._watch(watch))
+        keys = keyring.shared() if self._supervised else None
         store.ring = options.ring
+        if keys is not None:
+            store.keys = keys.ring
         store.worker = self._id
         self._remotes = store.remotes = open_remotes(os.environ)
         self._window = store.window = RemoteWindow(self._remotes)
@@ -187,7 +190,7 @@ class Worker:
             certificate=Certificate(options) if self._supervised and options.tls_cert else None,
             access_logs=self._access_logs,
         )
-        agent = Agent(store, options, options.node_id, self._session, self._targets)
+        agent = Agent(store, options, options.node_id, self._session, self._targets, keys)
         reads = housekeeper.announce_reads(store, self._id)
         self._run(self._follow(service), reads, agent.run(), jobs.run())
         self._run(self._note_keys(principals))

@@ -207,6 +207,7 @@ class NodeOptions:
     promote_dir: Path | None = None
     event_targets: tuple[Spec, ...] = ()
     ring: Ring | None = None  # its repr has no keys
+    ring_file: Path | None = None
     index: str = field(default="", repr=False)  # a URL may hold a password
     blobs: str = field(default="", repr=False)
     blobs_access_key: str = field(default="", repr=False)
@@ -392,6 +393,7 @@ def _build(raw: Mapping[str, Any], sources: Mapping[str, str]) -> NodeOptions:
         promote_dir=value("promote_dir", convert.to_file, ""),
         event_targets=_targets(value("event_targets", convert.to_file, "")),
         ring=_ring(value("key_ring_file", convert.to_file, ""), raw.get("key_ring")),
+        ring_file=value("key_ring_file", convert.to_file, ""),
         index=value("index", convert.to_url, ""),
         blobs=value("blobs", convert.to_url, ""),
         blobs_access_key=value("blobs_access_key", convert.to_access_key),

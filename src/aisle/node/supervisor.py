@@ -36,7 +36,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer, WorkerProcess
 
 from aisle.core.errors import ConfigError
-from aisle.node import logs, tls
+from aisle.node import keyring, logs, tls
 from aisle.node.options import NodeOptions
 from aisle.node.worker import Loader, OpenApp, Report
 
@@ -72,6 +72,7 @@ def serve(options: NodeOptions, open_app: OpenApp, on_ready: Callable[[], None])
     _raise_file_limit()
     # Locks and pipes are inherited, not passed: other start methods would lose them.
     multiprocessing.set_start_method("fork", force=True)
+    keyring.share(options)
     reader, writer = os.pipe()
     server = _Server(
         "aisle",
@@ -256,6 +257,9 @@ class _Server(MPServer):
             seen = now
 
     def _signal_renewal(self, *_: Any) -> None:
+        keys = keyring.shared()
+        if keys is not None:
+            keys.ask()
         self._ask_renewal()
 
     def _ask_renewal(self) -> None:
@@ -288,7 +292,8 @@ class _Server(MPServer):
         """
         before = self._held
         if before is None:
-            _log.warning("there is no certificate to be read anew: the node serves HTTP")
+            if keyring.shared() is None:
+                _log.warning("there is no certificate to be read anew: the node serves HTTP")
             return
         try:
             self._held = tls.take(self._options)

@@ -70,7 +70,8 @@ REPLIES: Final[dict[str, tuple[str, ...]]] = {
             "list-jobs", "list-running-jobs", "query-jobs", "login", "get-self", "list-users",
             "get-user", "list-user-policies", "get-user-policy", "list-keys", "create-key",
             "list-roles", "get-role", "list-clusters", "get-cluster", "jwks",
-            "openid-configuration", "show-inventory",
+            "openid-configuration", "show-inventory", "list-undelivered", "resend-undelivered",
+            "drop-undelivered",
         ),
         _JSON,
     ),
@@ -119,6 +120,12 @@ PARAMETERS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     },
     "set-config": _TRANSIENT,
     "set-node-config": _TRANSIENT,
+    "list-undelivered": {
+        "target": _STRING,
+        "bucket": _STRING,
+        "after": {**_STRING, "description": "the `next` of the page before"},
+        "limit": {"type": "integer", "minimum": 1, "maximum": 500},
+    },
     "list-buckets": {"presence": {"type": "integer", "minimum": 0, "maximum": 5}},
     "move-bck": {"bck_to": {**_STRING, "description": "such as ais/@#/new/"}},
     "copy-bck": {"bck_to": {**_STRING, "description": "such as ais/@#/other/"}},
@@ -207,6 +214,16 @@ _CLUSTER: Final = {
         "urls": {"type": "array", "items": _STRING},
     },
 }
+_EVENTS: Final = {
+    "type": "object",
+    "properties": {
+        "ids": {"type": "array", "items": _STRING},
+        "target": _STRING,
+        "bucket": _STRING,
+        "all": {"type": "boolean"},
+        "after": _STRING,
+    },
+}
 # JSON bodies that are no action messages.
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "login": {
@@ -231,4 +248,6 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "update-role": _ROLE,
     "register-cluster": _CLUSTER,
     "update-cluster": _CLUSTER,
+    "resend-undelivered": _EVENTS,
+    "drop-undelivered": _EVENTS,
 }

@@ -50,9 +50,11 @@ async def export_objects(svc: Service, ctx: Context, message: Message) -> Respon
     except (msgspec.ValidationError, ValueError) as error:
         raise InvalidArgument(f"the value of the export message: {error}", name="value") from None
     count = len(asking.objects) + len(asking.versions) + sum(len(parts) for _, parts in uploads)
+    count += len(asking.notes)
     numbers = [number for _, parts in uploads for number in parts]
     wrong = any(not 0 < number < 1 << 16 for number in numbers)
     wrong = wrong or any(not 0 < version.seq < 1 << 63 for version in asking.versions)
+    wrong = wrong or any(not 0 <= note.seq < 1 << 63 for note in asking.notes)
     if count > MAX_ASKED or wrong:
         raise InvalidArgument(
             f"an export message names up to {MAX_ASKED} objects and parts", name="value"
@@ -65,7 +67,9 @@ async def export_objects(svc: Service, ctx: Context, message: Message) -> Respon
         bucket = await buckets.get(svc.store, name)
     export = Export(svc.store, await store_id(svc.store.index))
     versions = [(_key(version.key), version.seq) for version in asking.versions]
-    asked = Asked([_key(key) for key in asking.objects], uploads, asking.offset, versions)
+    notes = [(_key(note.key), note.seq, _key(note.name)) for note in asking.notes]
+    keys = [_key(key) for key in asking.objects]
+    asked = Asked(keys, uploads, asking.offset, versions, notes)
     return Response(200, FRAMES, gathered(export.asked(bucket, asked)))
 
 

@@ -41,6 +41,7 @@ from aisle.api.native import (
     stats,
     summaries,
     tokens,
+    undelivered,
     users,
 )
 from aisle.api.native.errors import NoSuchCall
@@ -80,6 +81,7 @@ _ROWS: Final = (
     *roles.ROUTES,
     *registered.ROUTES,
     *tokens.ROUTES,
+    *undelivered.ROUTES,
 )
 ROUTES: Final = (*_ROWS, openapi.route(_ROWS))
 # Where Prometheus looks, and where clients of OpenID Connect do; all else is below `/v1`.

@@ -1,6 +1,7 @@
 """XML of the S3 dialect: reading what clients send, writing what they get.
 
-Reading is `core.xmltree`, held to the root that an operation expects. Writing is text: `escape` is
+Reading is `core.xmltree`, held to the root that an operation expects and to what the elements of
+such a document are (`shapes`). Writing is text: `escape` is
 the only thing between a value and the document. A character that XML 1.0 cannot carry becomes
 U+FFFD, so that one odd key does not spoil a whole listing (Amazon writes a reference that parsers
 refuse); clients that may meet such keys ask for `encoding-type=url`.
@@ -12,6 +13,7 @@ import re
 from typing import Final
 from urllib.parse import quote
 
+from aisle.api.s3.shapes import SHAPES, Many, Shape
 from aisle.core.errors import AisleError
 from aisle.core.xmltree import Element, XmlError, parse_tree
 
@@ -28,14 +30,36 @@ class MalformedXML(AisleError):
 
 
 def parse(document: bytes, root: str) -> Element:
-    """The tree of a document whose root is called `root`. Raises `MalformedXML`."""
+    """The tree of a document whose root is called `root`. Raises `MalformedXML`, also for elements
+    in what is text, and for a second one of what is there once."""
     try:
         found = parse_tree(document)
     except XmlError as error:
         raise MalformedXML(str(error)) from None
     if found.name != root:
         raise MalformedXML(f"the document is not a {root}")
+    _hold(found, SHAPES.get(root, {}))
     return found
+
+
+def _hold(found: Element, shape: Shape) -> None:
+    if shape is None:
+        if found.children:
+            raise MalformedXML(f"{found.name} is one text")
+        return
+    seen = set[str]()
+    for child in found.children:
+        name = child.name
+        if name not in shape:
+            continue
+        inner = shape[name]
+        if isinstance(inner, Many):
+            inner = inner.of
+        elif name in seen:
+            raise MalformedXML(f"{found.name} has one {name}")
+        else:
+            seen.add(name)
+        _hold(child, inner)
 
 
 def leaves(tree: Element, *, beside: frozenset[str] = frozenset()) -> dict[str, str]:

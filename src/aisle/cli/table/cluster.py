@@ -122,6 +122,28 @@ COMMANDS: Final = (
         ("ais show remote-cluster", "ais show remote-cluster --json"),
     ),
     Command(
+        ("events show", "show events"),
+        "show the events that no target took",
+        "events.show",
+        (
+            "ais events show",
+            "ais events show --target printer --limit 20",
+            "ais events show --bucket ais://abc --json",
+        ),
+    ),
+    Command(
+        ("events resend",),
+        "send events again that no target took",
+        "events.resend",
+        ("ais events resend --target printer", "ais events resend --all"),
+    ),
+    Command(
+        ("events rm",),
+        "forget events that no target took",
+        "events.rm",
+        ("ais events rm --bucket ais://abc --yes", "ais events rm --all"),
+    ),
+    Command(
         ("log show", "show log"),
         "show the log of a node",
         "log.show",

@@ -13,6 +13,7 @@ from urllib.parse import quote_plus
 
 import msgspec
 
+from aisle.namespace.notifications.rules import BRIDGE
 from aisle.namespace.records import Notification
 
 # The second id of a request, which replies carry as x-amz-id-2.
@@ -68,6 +69,13 @@ _DETAILS: Final[dict[str, tuple[str, dict[str, str]]]] = {
 def bridged(event: str) -> bool:
     """Whether EventBridge has a name for an event."""
     return event in _DETAILS
+
+
+def of(target: str, told: Notification, *, region: str, sequencer: str, account: str = "") -> bytes:
+    """An event as a target gets it."""
+    if target == BRIDGE and not told.rule:
+        return bridge(told, region=region, account=account, sequencer=sequencer)
+    return record(told, region=region, sequencer=sequencer)
 
 
 def record(told: Notification, *, region: str, sequencer: str) -> bytes:

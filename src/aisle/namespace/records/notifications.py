@@ -10,7 +10,8 @@ class Notification(Record, frozen=True, array_like=True):
 
     `rule` is the id of the configuration that asked for it, empty for EventBridge's; `version` as
     clients call it, empty where the bucket never had any. `attempts` counts what the target has
-    refused; of an undelivered one `error` says why, at last.
+    refused; of an undelivered one `error` says why, at last. `again` is when somebody had it sent
+    again after it had been given up, 0 for never.
     """
 
     at: int
@@ -27,6 +28,12 @@ class Notification(Record, frozen=True, array_like=True):
     request: str
     attempts: int = 0
     error: str = ""
+    again: int = 0
+
+    @property
+    def since(self) -> int:
+        """From when on its age counts."""
+        return self.again or self.at
 
 
 class Delivery(Record, frozen=True, array_like=True):

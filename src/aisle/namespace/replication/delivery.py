@@ -1,7 +1,8 @@
 """Bring one item of the queue to its destination.
 
-Doing so twice is harmless but for another version at the destination: a crash between the
-destination's answer and ours leaves the item. Nothing here decides when something is tried again.
+Doing so twice is harmless but for another version at the destination, where there are any: a crash
+between the destination's answer and ours leaves the item. Nothing here decides when something is
+tried again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from aisle.core.errors import (
 )
 from aisle.namespace import bodies, buckets, copies, edits, objects
 from aisle.namespace.objects import Description, Found
-from aisle.namespace.records import Object
+from aisle.namespace.records import Object, decode
 from aisle.namespace.replication.queue import Item
 from aisle.namespace.replication.rules import REPLICA, rule_for
 from aisle.namespace.replication.sink import rules_of
@@ -93,7 +94,34 @@ async def _copy(
         tags=record.tags,
         replication=REPLICA,
     )
+    if not target.record.keeps_versions and await _is_there(store, target, key, found, description):
+        return
     await copies.copy(store, found, target, key, description, small=small)
+
+
+async def _is_there(
+    store: Store, target: BucketRow, key: bytes, found: Found, description: Description
+) -> bool:
+    """Whether an object is the replica that would come in its place, younger than what it is made
+    of: another would take with it what has been put beside it since, such as annotations."""
+    raw = await store.index.get("object", target.record.id + key)
+    if raw is None:
+        return False
+    there, known = decode(Object, raw), objects.known_digests(found.record)
+    if there.replication != REPLICA or there.mtime < found.record.mtime:
+        return False
+    here = objects.known_digests(there)
+    common = known.keys() & here.keys()
+    return (
+        bool(common)
+        and all(known[name] == here[name] for name in common)
+        and there.size == found.record.size
+        and there.headers == description.headers
+        and there.meta == description.meta
+        and there.tags == description.tags
+        and there.storage_class == description.storage_class
+        and there.owner == description.owner
+    )
 
 
 # --- to a bucket behind a window ------------------------------------------------------------

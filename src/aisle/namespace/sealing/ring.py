@@ -79,6 +79,19 @@ class Ring:
         """All keys, as NAME/VERSION."""
         return [f"{name}/{version}" for name, kept in self._keys.items() for version in kept]
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._keys)
+
+    def missing_in(self, other: Ring) -> frozenset[str]:
+        """The keys of this ring that the other lacks, or has another secret for."""
+        return frozenset(
+            f"{name}/{version}"
+            for name, versions in self._keys.items()
+            for version, secret in versions.items()
+            if other._keys.get(name, {}).get(version) != secret
+        )
+
     def newest(self, name: str) -> str:
         """The key that wraps, as NAME/VERSION. Raises `KeyNotFound`."""
         versions = self._keys.get(name)

@@ -1,22 +1,26 @@
 """Rotation: the key of an object, wrapped anew with the newest version of a key of the ring.
 
 Each row is changed with a check of what it was. One that a writer has changed meanwhile is looked
-at again; the new one of a client has the newest key already.
+at again; the new one of a client has the newest key already. Before keys go, `needed` tells whether
+anything is encrypted with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
 from aisle.core.errors import KeyNotFound, KeyUnusable, RowChanged
-from aisle.namespace.records import Object, Sealed, decode, encode
+from aisle.namespace import documents
+from aisle.namespace.records import Object, Sealed, Upload, decode, encode
 from aisle.namespace.sealing.ring import Ring, name_of
-from aisle.namespace.sealing.wishes import CUSTOMER
+from aisle.namespace.sealing.wishes import CUSTOMER, wanted
 from aisle.namespace.store import RETRIES, Store
 from aisle.store.base import Change, Check, Put, Row
+
+_PAGE: Final = 500
 
 
 class Rotated(NamedTuple):
@@ -88,6 +92,38 @@ async def _alone(store: Store, table: str, key: bytes) -> bool:
             continue
         return True
     return False
+
+
+async def needed(store: Store, old: Ring, new: Ring) -> str:
+    """The first key found that the new ring lacks, and what it is needed for; empty if the new one
+    may follow the old one. Looks at every row if a key goes."""
+    keys = old.missing_in(new)
+    if not keys:
+        return ""
+    # In the order in which rows move on: one that does so meanwhile is seen behind.
+    for table in ("upload", "object", "version"):
+        after = b""
+        while rows := await store.index.scan(table, after=after, limit=_PAGE):
+            after = rows[-1][0]
+            for _, raw in rows:
+                upload = table == "upload"
+                sealed = decode(Upload, raw).sealed if upload else decode(Object, raw).sealed
+                if sealed is not None and sealed.mode != CUSTOMER and sealed.key in keys:
+                    what = "an upload" if upload else "an object"
+                    return f"{sealed.key}, which {what} is encrypted with"
+    return await _asked(store, {name_of(key) for key in keys} - new.names)
+
+
+async def _asked(store: Store, names: Collection[str]) -> str:
+    """The first of these names that a bucket has its objects encrypted with."""
+    after = b""
+    while names and (rows := await store.index.scan("document", after=after, limit=_PAGE)):
+        after = rows[-1][0]
+        for key, raw in rows:
+            name = wanted(raw) if key.endswith(documents.ENCRYPTION) else ""
+            if name in names:
+                return f"the key {name}, which a bucket has new objects encrypted with"
+    return ""
 
 
 def _change(ring: Ring, table: str, key: bytes, raw: bytes) -> list[Change] | None:

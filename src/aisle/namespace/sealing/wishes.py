@@ -75,6 +75,12 @@ async def rule_of(store: Store, row: BucketRow) -> Rule:
     return _RULE.decode(raw) if raw is not None else Rule()
 
 
+def wanted(raw: bytes) -> str:
+    """The name of the key of the ring that a bucket's rule asks for, empty for the default one."""
+    rule = _RULE.decode(raw)
+    return key_name(rule.key) if rule.key else ""
+
+
 def encode_rule(rule: Rule) -> bytes:
     return msgspec.msgpack.encode(rule)
 

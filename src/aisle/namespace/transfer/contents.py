@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from aisle.core.errors import RowChanged, SealingError, StoreUnavailable, WriteConflict
-from aisle.namespace import bodies, buckets, layouts, objects, ownership
+from aisle.namespace import bodies, buckets, layouts, notes, objects, ownership
 from aisle.namespace.conditions import WriteConditions
 from aisle.namespace.records import Object, Part, Sealed, decode, encode, part_key
 from aisle.namespace.sealing import wishes
@@ -68,11 +68,12 @@ async def write_object(terms: Terms, bucket: BucketRow, item: ObjectItem) -> Non
     await ownership.note(terms.store, bucket, item.record.owner)
     sealed, secret = await _sealing(terms.store, bucket, item.record.sealed)
     placed = await place(terms.store, item, owner=row_key, key=secret)
+    taken = await _annotations(terms.store, raw, item.record, secret)
     extents, parts, layout, extra = layouts.layout_of(placed.extents, item.parts)
     record = msgspec.structs.replace(
-        item.record, extents=extents, parts=parts, layout=layout, sealed=sealed
+        item.record, extents=extents, parts=parts, layout=layout, sealed=sealed, notes=taken.notes
     )
-    extra += placed.changes
+    extra += [*placed.changes, *taken.changes]
     extra += terms.entered("object", row_key, entry, encode(record))
     try:
         await objects.commit(
@@ -82,12 +83,25 @@ async def write_object(terms: Terms, bucket: BucketRow, item: ObjectItem) -> Non
         raise  # it may have been committed: the sweep decides what its bytes are
     except RowChanged:
         await discard(terms.store, placed)
+        await taken.discard(terms.store)
         raise Kept("another import is writing the same") from None
     except Exception:
         await discard(terms.store, placed)
+        await taken.discard(terms.store)
         raise
     terms.totals.objects += 1
     terms.totals.bytes += record.size
+
+
+async def _annotations(
+    store: Store, raw: bytes | None, record: Object, secret: DataKey | None
+) -> notes.Taken:
+    """What is to stay of the annotations of a row that `record` takes the place of: all of them, if
+    it is the same object and only what is said of it differs."""
+    old = decode(Object, raw) if raw is not None else None
+    if old is None or not arrival.is_same(old, record) or old.mtime != record.mtime:
+        return notes.NONE_TAKEN
+    return await notes.taken(store, old, secret)
 
 
 async def _version(terms: Terms, bucket: BucketRow, item: ObjectItem) -> None:
@@ -117,12 +131,15 @@ async def _version(terms: Terms, bucket: BucketRow, item: ObjectItem) -> None:
                 record = msgspec.structs.replace(
                     given, extents=extents, parts=parts, layout=layout, sealed=sealed
                 )
+            taken = await _annotations(store, raw, record, secret)
+            record = msgspec.structs.replace(record, notes=taken.notes)
             changes = await arrival.changes_of(store, base, item.key, record, standing)
-            changes += [*placed.changes, *extra]
+            changes += [*placed.changes, *extra, *taken.changes]
             changes += terms.entered("version", place_key, entry, encode(record))
             try:
                 await store.index.commit(*buckets.guard(bucket), *changes)
             except RowChanged as lost:
+                await taken.discard(store)
                 if lost.table == "bucket":
                     bucket = await buckets.refresh(store, bucket)
                 elif lost.table == JOURNAL:

@@ -14,13 +14,14 @@ from aisle.core.errors import ObjectLocked, RowChanged, UploadNotFound, WriteCon
 from aisle.namespace import buckets, layouts, locks, uploads
 from aisle.namespace.records import Bucket, Object, Upload, bucket_key, decode, unescape_key
 from aisle.namespace.store import BucketRow, Store
-from aisle.namespace.transfer.items import Cursor, ObjectItem
+from aisle.namespace.transfer import notes
+from aisle.namespace.transfer.items import Cursor, NoteItem, ObjectItem
 from aisle.namespace.transfer.journal import Journal, digest
 from aisle.namespace.transfer.terms import Totals
 from aisle.namespace.uploads import MAX_PARTS, UploadRow
 from aisle.namespace.versions import arrival, listing, removal
 from aisle.namespace.versions.ids import row_key as place_of
-from aisle.namespace.versions.ids import seq_of
+from aisle.namespace.versions.ids import scope, seq_of
 from aisle.store.base import Change, Check, Delete
 
 
@@ -129,6 +130,59 @@ class Deletions:
             await index.commit(*changes)
         except (ObjectLocked, RowChanged):
             return  # the next pass looks again, and forgets what a client has changed
+        self._totals.deleted += 1
+
+    async def notes(
+        self,
+        bucket: BucketRow,
+        items: Sequence[NoteItem],
+        after: Cursor | None,
+        end: Cursor | None,
+    ) -> None:
+        """The same of annotations whose objects are still there; `items` are those of the page that
+        began behind `after` and ended at `end`."""
+        base, row_key = bucket.record.id, bucket.key
+        if after is not None and after.bucket == row_key and after.upload:
+            return
+        present = {notes.entry_key(base, item) for item in items}
+        start = last = (b"", 0)
+        if after is not None and after.bucket == row_key and after.key:
+            start = (after.key, -after.seq)
+        if end is not None and end.bucket == row_key and not end.upload:
+            last = (end.key, -end.seq)
+        behind = scope(base, start[0])[:-1] if start[0] else b""
+        while entries := await self._journal.scan(notes.TABLE, base, behind):
+            behind = entries[-1][0]
+            for entry_key, entry in entries:
+                key, seq, identity, name = notes.object_of(entry_key)
+                at = (key, -seq if bucket.record.versions else 0)
+                if at <= start and start[0]:
+                    continue  # of an earlier page
+                if last[0] and at > last:
+                    return
+                if entry_key not in present:
+                    await self._note(bucket, (key, seq, identity, name), entry_key, entry)
+
+    async def _note(
+        self,
+        bucket: BucketRow,
+        named: tuple[bytes, int, bytes, bytes],
+        entry_key: bytes,
+        entry: bytes,
+    ) -> None:
+        key, seq, identity, name = named
+        place = await notes.place_at(self._store, bucket, key, seq, identity)
+        there = await notes.present(self._store, place.record, name) if place else None
+        forget = self._journal.forget(notes.TABLE, entry_key)
+        if place is None or there is None or digest(notes.told(there)) != entry:
+            await self._store.index.commit(forget)
+            return
+        try:
+            locks.check_removal(place.record, self._store.now())
+            changes = await notes.removal(self._store, place, name)
+            await self._store.index.commit(*changes, forget)
+        except (ObjectLocked, RowChanged):
+            return  # the next pass looks again
         self._totals.deleted += 1
 
     def note_uploads(self, bucket: BucketRow, ids: Iterable[bytes]) -> None:

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from aisle import __version__
 from aisle.core.errors import (
     AisleError,
@@ -24,8 +26,9 @@ from aisle.core.errors import (
     SealingError,
     VersionNotFound,
 )
-from aisle.namespace import bodies, documents, objects
+from aisle.namespace import bodies, documents, notes, objects
 from aisle.namespace.records import (
+    Annotation,
     Bucket,
     Extent,
     Layout,
@@ -49,6 +52,7 @@ from aisle.namespace.transfer.frames import (
     End,
     FrameWriter,
     Kind,
+    Note,
     ObjectHead,
     PartHead,
     Person,
@@ -93,6 +97,7 @@ class Asked(NamedTuple):
     uploads: Sequence[tuple[bytes, Sequence[int]]]
     offset: int = 0
     versions: Sequence[tuple[bytes, int]] = ()
+    notes: Sequence[tuple[bytes, int, bytes]] = ()  # annotations: key, `seq`, name
 
 
 class Export:
@@ -114,6 +119,7 @@ class Export:
         self._taking = taking
         self._frames = FrameWriter(taking.check if taking else 0)
         self._items = self._size = 0
+        self._annotated = True  # whether objects are followed by their annotations
         self._at = Cursor(b"")
         self.counts = taking.counts if taking else Counts()
         self.unreadable: list[str] = []
@@ -140,6 +146,7 @@ class Export:
 
     async def asked(self, bucket: BucketRow | None, asked: Asked) -> AsyncIterator[bytes]:
         """What is still there of what was asked for; nothing if the bucket is gone."""
+        self._annotated = False
         yield self._start()
         if bucket is not None:
             async for frame in self._asked(bucket, asked):
@@ -150,7 +157,7 @@ class Export:
         yield self._frame(Kind.BUCKET, bucket.raw)
         self.counts.buckets += 1
         if bucket.record.behind is not None:
-            asked = asked._replace(objects=(), versions=())
+            asked = asked._replace(objects=(), versions=(), notes=())
         if asked.offset and asked.objects:
             async for frame in self._large(bucket, asked.objects[0], asked.offset):
                 yield frame
@@ -174,6 +181,11 @@ class Export:
                     for key, raw in zip(step, found, strict=True) if raw is not None]  # fmt: skip
             async for frame in self._given(bucket, rows):
                 yield frame
+        for key, seq, name in asked.notes:
+            found_at = await self._object_at(bucket, key, seq)
+            if found_at is not None:
+                async for frame in self._note(bucket, key, found_at, name):
+                    yield frame
         for row_key, numbers in asked.uploads:
             row = await self._store.index.get("upload", bucket.record.id + row_key)
             if row is None:
@@ -225,6 +237,11 @@ class Export:
                 async for frame in self._upload(bucket.record, self._at.upload, row, again=True):
                     yield frame
         else:
+            if self._at.key:  # the rest of what its last object has
+                found = await self._object_at(bucket, self._at.key, self._at.seq)
+                if found is not None:
+                    async for frame in self._notes(bucket, self._at.key, found, self._at.note):
+                        yield frame
             # What a window has is in its remote bucket: copies stay here.
             while not self._full and bucket.record.behind is None:
                 rows = await self._step(bucket)
@@ -277,8 +294,60 @@ class Export:
             if data:
                 yield self._frame(Kind.DATA, data)
             self._count_object(key, record, record.size, versions)
+            async for frame in self._notes(bucket, key, record):
+                yield frame
             if self._full:
                 return
+
+    async def _object_at(self, bucket: BucketRow, key: bytes, seq: int) -> Object | None:
+        """The version at this place, or without one the object."""
+        base = bucket.record.id
+        if bucket.record.versions and seq:
+            there = (await arrival.look(self._store, base, key, seq, null=False)).there
+            return there.record if there is not None else None
+        raw = await self._store.index.get("object", base + key)
+        return decode(Object, raw) if raw is not None else None
+
+    async def _notes(
+        self, bucket: BucketRow, key: bytes, record: Object, after: bytes = b""
+    ) -> AsyncIterator[bytes]:
+        """The annotations of an object whose names are behind `after`."""
+        base = record.notes
+        if not base or not self._annotated:
+            return
+        rows = await self._store.index.scan(
+            "annotation", prefix=base, after=base + after if after else b"", limit=2 * notes.MOST
+        )
+        for place, _ in rows:
+            async for frame in self._note(bucket, key, record, place[len(base) :]):
+                yield frame
+
+    async def _note(
+        self, bucket: BucketRow, key: bytes, record: Object, name: bytes
+    ) -> AsyncIterator[bytes]:
+        """One annotation, as it is by now."""
+        for _ in range(RETRIES if record.notes else 0):
+            raw = await self._store.index.get("annotation", record.notes + name)
+            if raw is None:
+                return
+            found, text = decode(Annotation, raw), b""
+            if self._bodies:
+                kept = await self._store.index.get("note", found.note)
+                if kept is None:
+                    continue  # replaced between the two reads
+                try:
+                    secret = wishes.key_for(self._store, record.sealed)
+                    text = notes.opened(found, kept, secret)
+                except (BlobMissing, SealingError) as error:
+                    where = f"annotation {name.decode()!a}"
+                    self.unreadable.append(f"{shown(bucket.record, key)}, {where}: {error}")
+                    return
+            note = Note(key, record.seq, record.etag, record.mtime, name, raw, text)
+            yield self._frame(Kind.NOTE, pack(note))
+            self.counts.notes += 1
+            if self._annotated:
+                self._at = msgspec.structs.replace(self._at, note=name)
+            return
 
     def _behind(self, key: bytes, record: Object, versions: bool) -> Cursor:
         return Cursor(self._at.bucket, key, seq=record.seq if versions else 0)
@@ -334,6 +403,8 @@ class Export:
                     previous = record
                     continue
                 self._count_object(key, record, record.size - start, bool(version))
+                async for frame in self._notes(bucket, key, record):
+                    yield frame
                 return
 
     def _upload_head(self, name: bytes, raw: bytes, *, again: bool = False) -> bytes:

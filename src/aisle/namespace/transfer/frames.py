@@ -4,7 +4,8 @@
     frame    kind (1) length (4) check (8) payload; numbers big endian
     order    START [CONFIG] people... bucket... END
     people   ROLE, CLUSTER or PERSON
-    bucket   BUCKET [DOCUMENTS] (OBJECT DATA... [VOID])... (UPLOAD (PART DATA... [VOID])...)...
+    bucket   BUCKET [DOCUMENTS] (OBJECT DATA... [VOID] NOTE...)...
+             (UPLOAD (PART DATA... [VOID])...)...
 
 Of a bucket that is or was versioned there are VERSION frames instead of OBJECT frames, by key and
 of a key the newest first: its current version, its former ones, its delete markers.
@@ -13,8 +14,9 @@ of a key the newest first: its current version, its former ones, its delete mark
 (0 for the first): a frame that was changed, lost, doubled or moved shows. Rows travel as
 `namespace.records` encodes them, version byte included, so that a later release reads them as it
 reads its own old rows. DATA follows a row whose body is not empty, in pieces of `PIECE` bytes but
-for the last; VOID takes back the OBJECT or PART before it. A BUCKET or UPLOAD that is already the
-current one may come again: that is how a stream is taken up in the middle.
+for the last; VOID takes back the OBJECT or PART before it. NOTE is an annotation of an object that
+came before, or of one that the same bucket had in an earlier page. A BUCKET or UPLOAD that is
+already the current one may come again: that is how a stream is taken up in the middle.
 
 Only the encoding lives here: no store, no file, no meaning of a row.
 """
@@ -32,7 +34,7 @@ from awscrt.checksums import crc64nvme
 from aisle.core.errors import AisleError
 
 MAGIC: Final = b"AISLE-EXPORT\n"
-FORMAT: Final = 3  # 1 had no DOCUMENTS and no people, 2 no VERSION
+FORMAT: Final = 4  # 1 had no DOCUMENTS and no people, 2 no VERSION, 3 no NOTE
 PIECE: Final = 1 << 20
 # The largest payload is the layout of an object of 10,000 parts with their checksums.
 LIMIT: Final = 32 << 20
@@ -70,6 +72,7 @@ class Kind(IntEnum):
     CLUSTER = 12  # a row of `cluster`
     PERSON = 13  # Person
     VERSION = 14  # ObjectHead
+    NOTE = 15  # Note
 
 
 class Payload(msgspec.Struct, frozen=True, array_like=True):
@@ -109,6 +112,19 @@ class ObjectHead(Payload, frozen=True, array_like=True):
     offset: int = 0
 
 
+class Note(Payload, frozen=True, array_like=True):
+    """An annotation: the object that it is of, by its key, place, ETag and time; its name, its row,
+    and its text where bodies follow."""
+
+    key: bytes
+    seq: int
+    etag: str
+    mtime: int
+    name: bytes
+    row: bytes
+    text: bytes = b""
+
+
 class PartHead(Payload, frozen=True, array_like=True):
     """A part's row; `offset` as of an object."""
 
@@ -140,6 +156,7 @@ class Counts(msgspec.Struct, array_like=True):
     bytes: int = 0
     users: int = 0
     versions: int = 0  # of the objects: all versions and markers of buckets that have them
+    notes: int = 0  # annotations
 
 
 class End(Payload, frozen=True, array_like=True):

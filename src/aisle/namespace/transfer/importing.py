@@ -12,13 +12,13 @@ leaves whole objects, and blobs that the sweep finds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from aisle.core.errors import BucketNotFound, DigestMismatch, ObjectLocked, WriteConflict
 from aisle.namespace.records import Bucket
 from aisle.namespace.store import BucketRow, Store
-from aisle.namespace.transfer import containers, contents
+from aisle.namespace.transfer import containers, contents, notes
 from aisle.namespace.transfer.containers import Upload
 from aisle.namespace.transfer.frames import PIECE
 from aisle.namespace.transfer.items import (
@@ -26,11 +26,13 @@ from aisle.namespace.transfer.items import (
     ConfigItem,
     Item,
     ItemReader,
+    NoteItem,
     ObjectItem,
     PartItem,
     UploadItem,
     Voided,
     shown_item,
+    shown_note,
 )
 from aisle.namespace.transfer.journal import Journal
 from aisle.namespace.transfer.people import ClusterItem, People, PersonItem, RoleItem, Taken
@@ -99,6 +101,20 @@ class Import:
                         )
             case ObjectItem() | PartItem():
                 await self._body(item)
+            case NoteItem():
+                await self._note(item)
+
+    async def _note(self, item: NoteItem) -> None:
+        """Write an annotation, once its object is there."""
+        await self.settle()
+        if self.bucket is None or self.bucket.record.behind is not None:
+            return
+        try:
+            await notes.write(self._terms, self.bucket, item)
+        except Kept:
+            notes.note_kept(self._terms, self.bucket, item)
+        except (DigestMismatch, Unfit, ObjectLocked, WriteConflict) as error:
+            self._terms.refuse(shown_note(self.bucket.record, item), str(error))
 
     # --- many at a time -------------------------------------------------------------------------
 
@@ -165,3 +181,9 @@ class Import:
 
     def note_kept(self, bucket: BucketRow, item: ObjectItem | PartItem) -> None:
         self._terms.note_kept(bucket, item)
+
+    async def lacking(self, items: Sequence[NoteItem]) -> list[NoteItem]:
+        """The annotations whose texts to fetch."""
+        if self.bucket is None or self.bucket.record.behind is not None:
+            return []
+        return await notes.lacking(self._terms, self.bucket, items)

@@ -13,6 +13,7 @@ import msgspec
 
 from aisle.core.errors import AisleError, ConfigError
 from aisle.namespace.records import (
+    Annotation,
     Bucket,
     Config,
     Layout,
@@ -33,6 +34,7 @@ from aisle.namespace.transfer.frames import (
     Frame,
     FrameReader,
     Kind,
+    Note,
     ObjectHead,
     PartHead,
     Person,
@@ -62,6 +64,7 @@ class Cursor(Record, frozen=True, array_like=True):
     upload: bytes = b""
     part: int = 0
     seq: int = 0  # of the version, where the bucket has them
+    note: bytes = b""  # the last annotation of the object, if any has been given
 
 
 class ConfigItem(NamedTuple):
@@ -97,7 +100,20 @@ class PartItem(NamedTuple):
     body: ItemBody
 
 
-Item = ConfigItem | PeopleItem | BucketItem | ObjectItem | UploadItem | PartItem
+class NoteItem(NamedTuple):
+    """An annotation of the object that has this ETag and time at this place of its key; `text` is
+    empty in a stream without bodies."""
+
+    key: bytes
+    seq: int
+    etag: str
+    mtime: int
+    name: bytes
+    record: Annotation
+    text: bytes
+
+
+Item = ConfigItem | PeopleItem | BucketItem | ObjectItem | UploadItem | PartItem | NoteItem
 
 
 class ItemBody:
@@ -231,6 +247,13 @@ class ItemReader:
                 head_of = unpack(ObjectHead, frame.payload)
                 async for given in self._object(bucket, head_of, frame.kind is Kind.VERSION):
                     yield given
+            elif frame.kind is Kind.NOTE:
+                note = unpack(Note, frame.payload)
+                row = decode(Annotation, note.row)
+                yield NoteItem(note.key, note.seq, note.etag, note.mtime, note.name, row, note.text)
+                self.counts.notes += 1
+                if self.cursor is not None and self.cursor.key == note.key:
+                    self.cursor = msgspec.structs.replace(self.cursor, note=note.name)
             elif frame.kind is Kind.PART and upload is not None:
                 async for given in self._part(bucket, upload, unpack(PartHead, frame.payload)):
                     yield given
@@ -238,7 +261,7 @@ class ItemReader:
                 raise _misplaced(frame)
 
     async def _object(self, bucket: Bucket, head: ObjectHead, version: bool) -> AsyncIterator[Item]:
-        # Annotations do not come with it, and those here of that name are another object's.
+        # Annotations come behind it, and those here of that name are another object's.
         record = msgspec.structs.replace(decode(Object, head.row), notes=b"")
         parts = decode(Layout, head.layout).parts if head.layout else record.parts
         body = self._body(record.size, head.offset)
@@ -293,6 +316,11 @@ def shown_item(bucket: Bucket, item: ObjectItem | PartItem) -> str:
         name = shown(bucket, item.key)
         return f"{name}, version {shown_version(item.record.version)}" if item.version else name
     return f"{shown(bucket, item.upload.key)}, part {item.record.number} of an upload"
+
+
+def shown_note(bucket: Bucket, item: NoteItem) -> str:
+    """An annotation as messages name it."""
+    return f"{shown(bucket, item.key)}, annotation {item.name.decode()!a}"
 
 
 def _row_key(bucket: Bucket) -> bytes:

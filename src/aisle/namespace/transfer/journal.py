@@ -4,7 +4,8 @@
 |----------|----------------------------------------------------|--------------------------------|
 | `pulled` | id of the source (16) + letter of the table + row key | xxh3-128 of the row written |
 
-The entry of a version goes by its key in `version`, be it there or in `object`.
+The entry of a version goes by its key in `version`, be it there or in `object`; that of an
+annotation as `notes` says.
 
 A row of `object`, `version`, `part`, `upload` or `bucket` is the pull's as long as it is byte for
 byte the row whose digest stands here. A row without an entry, or another than the entry's, is a
@@ -25,7 +26,14 @@ from aisle.namespace.store import Store
 from aisle.store.base import ABSENT, Change, Check, Delete, Put, Row
 
 TABLE: Final = "pulled"
-_LETTERS: Final = {"bucket": b"b", "object": b"o", "version": b"v", "upload": b"u", "part": b"p"}
+_LETTERS: Final = {
+    "bucket": b"b",
+    "object": b"o",
+    "version": b"v",
+    "upload": b"u",
+    "part": b"p",
+    "annotation": b"a",
+}
 _STEP: Final = 500
 _TOGETHER: Final = 100
 
@@ -88,10 +96,13 @@ class Journal:
             changes += self.record(table, row_key, None, row)
         await self._store.index.commit(*changes)
 
-    async def adopt_as(self, entry: tuple[str, bytes], there: tuple[str, bytes, bytes]) -> None:
-        """Enter one row under another table's key, unless it changes."""
+    async def adopt_as(
+        self, entry: tuple[str, bytes], there: tuple[str, bytes, bytes], row: bytes | None = None
+    ) -> None:
+        """Enter one row under another table's key, unless it changes; or what stands for it."""
+        changes = self.record(*entry, None, there[2] if row is None else row)
         with suppress(RowChanged):
-            await self._store.index.commit(Check(*there), *self.record(*entry, None, there[2]))
+            await self._store.index.commit(Check(*there), *changes)
 
     async def clear(self) -> int:
         """Drop every entry of the source; returns how many there were."""

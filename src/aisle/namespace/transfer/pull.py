@@ -28,6 +28,7 @@ from aisle.namespace.transfer.items import (
     Item,
     ItemBody,
     ItemReader,
+    NoteItem,
     ObjectItem,
     PartItem,
     UploadItem,
@@ -35,6 +36,7 @@ from aisle.namespace.transfer.items import (
 from aisle.namespace.transfer.journal import Journal
 from aisle.namespace.transfer.placing import same_object, same_part
 from aisle.namespace.transfer.source import (
+    AskedNote,
     AskedUpload,
     AskedVersion,
     Asking,
@@ -49,6 +51,7 @@ from aisle.namespace.versions.ids import row_key as place_of
 # Asked for in one request: so many objects and parts, so many bytes of names.
 _ASKED: Final = 256
 _ASKED_BYTES: Final = 64 << 10
+_ASKED_NOTES: Final = 64
 
 
 class Page(NamedTuple):
@@ -68,6 +71,7 @@ class Group:
     objects: list[ObjectItem] = field(default_factory=list)
     uploads: list[UploadItem] = field(default_factory=list)
     parts: list[PartItem] = field(default_factory=list)
+    notes: list[NoteItem] = field(default_factory=list)
 
 
 class Pull:
@@ -107,6 +111,7 @@ class Pull:
                 if target.bucket is None:
                     continue
                 await self._fetch(target, group, await self._wanted(target, group))
+                await self._fetch_notes(target, group, await target.lacking(group.notes))
                 if self._delete and target.bucket.record.versions:
                     await gone.versions(target.bucket, group.objects, after, page.after)
                     gone.note_uploads(target.bucket, [item.record.id for item in group.uploads])
@@ -115,6 +120,8 @@ class Pull:
                     listed = Listed.of(group.bucket, after, page.after)
                     await gone.objects(target.bucket, keys, listed)
                     gone.note_uploads(target.bucket, [item.record.id for item in group.uploads])
+                if self._delete:
+                    await gone.notes(target.bucket, group.notes, after, page.after)
             if page.after is None:
                 break
             if page.after == after:
@@ -167,6 +174,8 @@ class Pull:
                     groups[-1].uploads.append(item)
                 case PartItem():
                     groups[-1].parts.append(item)
+                case NoteItem():
+                    groups[-1].notes.append(item)
                 case _:
                     await target.take(item)
         return groups
@@ -274,6 +283,28 @@ class Pull:
             finally:
                 await target.settle()
 
+    async def _fetch_notes(self, target: Import, group: Group, wanted: Sequence[NoteItem]) -> None:
+        """The same of annotations, which come after their objects."""
+        patience = Patience(self._patience)
+        left = {(item.key, item.seq, item.name): item for item in wanted}
+        while left:
+            asked = list(left)[:_ASKED_NOTES]
+            try:
+                async with self._source.bodies(_asking_notes(group.bucket, asked)) as read:
+                    reader = ItemReader(FrameReader(read))
+                    await reader.begin()
+                    patience.heard()
+                    async for item in reader.items():
+                        if isinstance(item, NoteItem):
+                            await target.take(item)
+                            left.pop((item.key, item.seq, item.name), None)
+                            patience.restore()
+            except (SourceLost, StreamCut, StreamDamaged) as error:
+                await patience.wait(error)
+            else:
+                for name in asked:  # what did not come is no longer there
+                    left.pop(name, None)
+
     async def _take(self, target: Import, bucket: Bucket, item: ObjectItem | PartItem) -> bool:
         """Take one item in; false if it was replaced at the source and comes again."""
         if item.record.size <= PIECE:
@@ -314,6 +345,11 @@ def _first(items: Iterable[ObjectItem | PartItem]) -> list[ObjectItem | PartItem
             break
         asked.append(item)
     return asked
+
+
+def _asking_notes(bucket: Bucket, names: Iterable[tuple[bytes, int, bytes]]) -> bytes:
+    asked = [AskedNote(key.decode(), seq, name.decode()) for key, seq, name in names]
+    return msgspec.json.encode(Asking(bucket.name, bucket.provider, bucket.namespace, notes=asked))
 
 
 def _asking(bucket: Bucket, items: Iterable[ObjectItem | PartItem], offset: int = 0) -> bytes:

@@ -53,6 +53,14 @@ class AskedVersion(msgspec.Struct, frozen=True):
     seq: int
 
 
+class AskedNote(msgspec.Struct, frozen=True):
+    """An annotation, by the key and place of its object and its own name."""
+
+    key: str
+    seq: int
+    name: str
+
+
 class Asking(msgspec.Struct, frozen=True):
     """What is asked of one bucket. If it is one thing alone, its body may begin at `offset`."""
 
@@ -63,6 +71,7 @@ class Asking(msgspec.Struct, frozen=True):
     uploads: list[AskedUpload] = []
     offset: int = 0
     versions: list[AskedVersion] = []
+    notes: list[AskedNote] = []
 
 
 class Patience:

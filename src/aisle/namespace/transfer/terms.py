@@ -31,10 +31,12 @@ class Totals:
     kept: int = 0
     refused: int = 0
     deleted: int = 0
+    notes: int = 0  # annotations
 
     @property
     def changes(self) -> int:
-        return self.buckets + self.objects + self.uploads + self.parts + self.users + self.deleted
+        written = self.buckets + self.objects + self.uploads + self.parts + self.users + self.notes
+        return written + self.deleted
 
 
 class Kept(AisleError):

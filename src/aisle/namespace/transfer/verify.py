@@ -8,6 +8,7 @@ of its parts. Where a record holds none, the frames' own checks are all there is
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
@@ -22,10 +23,12 @@ from aisle.namespace.transfer.items import (
     BucketItem,
     ItemBody,
     ItemReader,
+    NoteItem,
     ObjectItem,
     PartItem,
     Voided,
     shown_item,
+    shown_note,
 )
 
 _MD5: Final = re.compile("[0-9a-f]{32}").fullmatch
@@ -99,6 +102,16 @@ def compare(computed: Mapping[str, bytes], expected: Mapping[str, bytes]) -> Non
             raise DigestMismatch(name, expected=value.hex(), computed=computed[name].hex())
 
 
+def check_note(item: NoteItem) -> None:
+    """Hold the text of an annotation to its row. Raises `Unfit` and `DigestMismatch`."""
+    row = item.record
+    if len(item.text) != row.size:
+        raise Unfit("an annotation has not as many bytes as its row says")
+    found = hashlib.md5(item.text, usedforsecurity=False).hexdigest()
+    if found != row.etag:
+        raise DigestMismatch("MD5", expected=row.etag, computed=found)
+
+
 async def check_body(item: ObjectItem | PartItem) -> None:
     """Read and hash a body, and keep nothing. Raises `DigestMismatch` and what reading raises."""
     for stretch in stretches(item):
@@ -126,6 +139,13 @@ async def check_stream(reader: ItemReader, tell: Callable[[str], None]) -> int:
     async for item in reader.items():
         if isinstance(item, BucketItem):
             bucket = item.bucket
+        if isinstance(item, NoteItem) and reader.start.bodies:
+            assert bucket is not None
+            try:
+                check_note(item)
+            except (DigestMismatch, Unfit) as error:
+                refused += 1
+                tell(f"refused {shown_note(bucket, item)}: {error}")
         if not isinstance(item, ObjectItem | PartItem):
             continue
         assert bucket is not None

@@ -107,14 +107,20 @@ async def changes_of(
     return changes
 
 
+def is_same(one: Object, other: Object) -> bool:
+    """Whether two records are of one version, whatever is said of it beside its bytes."""
+    return (one.version, one.seq, one.etag, one.size) == (
+        *(other.version, other.seq, other.etag, other.size),
+    )
+
+
 async def _without(store: Store, base: bytes, record: Object, old: Place) -> list[Change]:
     """What goes for the sake of a version: one at its place, itself as it was among others, or the
     null version before it."""
     if old.record.seq > record.seq:
         raise Taken("there is a newer null version here")
     now, there = store.now(), old.record
-    same = (there.version, there.seq, there.etag, there.size)
-    if same != (record.version, record.seq, record.etag, record.size):
+    if not is_same(there, record):
         locks.check_removal(there, now)
     else:  # what anybody may do to its lock may be done like this too
         told = record.lock or Lock()

@@ -7,12 +7,12 @@ from typing import NamedTuple
 from aisle.core.errors import ConfigError
 from aisle.namespace.store import store_id
 from aisle.namespace.transfer.exporting import Export, Taking, gathered
-from aisle.namespace.transfer.frames import Counts, FrameReader, StreamCut, StreamDamaged
+from aisle.namespace.transfer.frames import FORMAT, Counts, FrameReader, StreamCut, StreamDamaged
 from aisle.namespace.transfer.items import Cursor, ItemReader
 from aisle.node.transfer import carriers, session
 from aisle.node.transfer.carriers import Carrier
 from aisle.node.transfer.options import PIPE, ExportOptions
-from aisle.node.transfer.session import counted, note, sized, users_too
+from aisle.node.transfer.session import counted, note, notes_too, sized, users_too
 
 
 class _Kept(NamedTuple):
@@ -67,6 +67,10 @@ async def _keep(carrier: Carrier, identity: str) -> _Kept:
         return _Kept(None, None, False)
     if reader.start.store != identity:
         raise ConfigError(f"{carrier.name} is an export of another store")
+    if reader.start.format != FORMAT:
+        note(f"{carrier.name}: another release has begun it in another format; beginning anew")
+        await carrier.cut(0)
+        return _Kept(None, None, False)
     complete = False
     try:
         async for _ in reader.items():
@@ -89,6 +93,6 @@ def _summary(verb: str, counts: Counts) -> str:
     return (
         f"{verb} {counted(counts.buckets, 'bucket')}, {counted(counts.objects, 'object')},"
         f" {counted(counts.uploads, 'upload')} with {counted(counts.parts, 'part')},"
-        f"{users_too(counts.users)}"
+        f"{users_too(counts.users)}{notes_too(counts.notes)}"
         f" {sized(counts.bytes)}"
     )

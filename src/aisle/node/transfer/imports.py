@@ -16,7 +16,7 @@ from aisle.node.transfer import carriers, session
 from aisle.node.transfer.carriers import Carrier
 from aisle.node.transfer.options import ImportOptions
 from aisle.node.transfer.remote import Remote
-from aisle.node.transfer.session import counted, note, sized, users_too
+from aisle.node.transfer.session import counted, note, notes_too, sized, users_too
 
 # Between two passes: what the source's clients do meanwhile makes the next one worth its while.
 FOLLOW_SECONDS: Final = 1.0
@@ -76,7 +76,7 @@ async def _verify(carrier: Carrier) -> int:
     print(
         f"verified {counted(counts.buckets, 'bucket')}, {counted(counts.objects, 'object')},"
         f" {counted(counts.uploads, 'upload')} with {counted(counts.parts, 'part')},"
-        f"{users_too(counts.users)}"
+        f"{users_too(counts.users)}{notes_too(counts.notes)}"
         f" {sized(counts.bytes)}; refused {refused:,}"
     )
     return 1 if refused else 0
@@ -132,7 +132,7 @@ def _summary(verb: str, totals: Totals) -> str:
     return (
         f"{verb} {counted(totals.buckets, 'bucket')}, {counted(totals.objects, 'object')},"
         f" {counted(totals.uploads, 'upload')} with {counted(totals.parts, 'part')},"
-        f"{users_too(totals.users)}"
+        f"{users_too(totals.users)}{notes_too(totals.notes)}"
         f" {sized(totals.bytes)}{deleted}; skipped {totals.skipped:,} that are the same,"
         f" kept {totals.kept:,} that differ, refused {totals.refused:,}"
     )

@@ -96,6 +96,11 @@ def users_too(count: int) -> str:
     return f" {counted(count, 'user')}," if count else ""
 
 
+def notes_too(count: int) -> str:
+    """Annotations, where there are some."""
+    return f" {counted(count, 'annotation')}," if count else ""
+
+
 def sized(size: int) -> str:
     """Bytes as people read them."""
     value, unit = float(size), "bytes"
