@@ -34,6 +34,25 @@ def test_the_first_request_is_redirected_without_its_body(query: str, length: st
     run(main())
 
 
+OLD = {"content-length": "0", "user-agent": "ais/python/1.12.2", "host": "store.example:8443"}
+
+
+def test_an_old_sdk_that_sends_an_empty_body_first_is_told_where_to_send_the_other() -> None:
+    async def main() -> None:
+        app = await with_bucket()
+        first = await Exchange("PUT", PATH, (), OLD, scheme="https").run(app)
+        assert (first.status, first.content) == (307, b"")
+        assert (await Exchange("HEAD", PATH, scheme="https").run(app)).status == 404
+        _, _, query = first.fields["location"].partition("?")
+        for body in (b"12345", b""):
+            headers = {**OLD, "content-length": str(len(body))}
+            second = Exchange("PUT", PATH, [body], headers, query=query, scheme="https")
+            assert (await second.run(app)).status == 200
+            assert (await Exchange("GET", PATH, scheme="https").run(app)).content == body
+
+    run(main())
+
+
 def test_the_second_request_is_served() -> None:
     async def main() -> None:
         app = await with_bucket()
@@ -64,6 +83,8 @@ def test_a_location_without_a_host_is_relative() -> None:
         ("http", {"connection": "close"}),
         ("https", {}),
         ("https", {"connection": "keep-alive"}),
+        ("https", {"user-agent": "ais/python/1.12.2"}),
+        ("http", {**OLD, "content-length": "3"}),
         ("https", {"connection": "close", "authorization": "AWS4-HMAC-SHA256 Credential=x"}),
     ],
 )
