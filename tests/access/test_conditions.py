@@ -198,7 +198,8 @@ def test_what_an_upload_is_to_become_is_asked_of_its_parts_as_it_was_begun(
 
 
 @pytest.mark.parametrize(
-    "written", ["{}/secret/k", "/{}/secret/k", "{}/%73ecret/k", "{}%2Fsecret%2Fk"]
+    "written",
+    ["{}/secret/k", "/{}/secret/k", "{}/%73ecret/k", "{}%2Fsecret%2Fk", "%2F{}%2Fsecret%2Fk"],
 )
 def test_a_denied_source_of_copies_is_denied_however_it_is_written(
     people: People, alices: str, written: str

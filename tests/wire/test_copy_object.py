@@ -153,11 +153,13 @@ def test_the_source_is_named_url_encoded(
     assert read(s3, bucket, "to") == b"right"
 
 
-def test_a_source_whose_slash_is_encoded_is_understood(node: Node, s3: Any, bucket: str) -> None:
-    s3.put_object(Bucket=bucket, Key="a/b", Body=b"right")
-    reply = node.send(
-        "PUT", object_target(bucket, "to"), headers={"x-amz-copy-source": f"{bucket}%2Fa%2Fb"}
-    )
+@pytest.mark.parametrize("form", ["{}%2Fa%2Fb+c", "%2F{}%2Fa%2Fb%20c", "{}/a/b+c"])
+def test_a_source_that_clients_write_in_their_own_ways_is_understood(
+    node: Node, s3: Any, bucket: str, form: str
+) -> None:
+    s3.put_object(Bucket=bucket, Key="a/b c", Body=b"right")
+    headers = {"x-amz-copy-source": form.format(bucket)}
+    reply = node.send("PUT", object_target(bucket, "to"), headers=headers)
     assert reply.status == 200, reply.body
     assert read(s3, bucket, "to") == b"right"
 

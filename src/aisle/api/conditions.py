@@ -329,7 +329,9 @@ def _copy_source(request: RequestConditions) -> str | None:
     text = request.ctx.head.headers.get("x-amz-copy-source")
     if text is None:
         return None
-    return decode_component(text.partition("?versionId=")[0].removeprefix("/"))
+    written = text.partition("?versionId=")[0].removeprefix("/")
+    path = decode_component(written, plus=True)
+    return path if "/" in written else path.removeprefix("/")
 
 
 def _version(request: RequestConditions) -> str | None:

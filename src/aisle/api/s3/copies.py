@@ -1,7 +1,8 @@
 """Handlers of copies: CopyObject and UploadPartCopy.
 
 The source is a bucket and key of this store, named by `x-amz-copy-source`, which is parsed like a
-request path: split at the first slash, then percent-decoded, never normalised.
+request path: split at the first slash, then percent-decoded, never normalised. A plus is a space
+here, as at Amazon, and as several clients write one.
 """
 
 from __future__ import annotations
@@ -109,12 +110,10 @@ def parse_source(text: str) -> tuple[str, str, str]:
     path = path.removeprefix("/")
     if "/" not in path and "%2f" in path.lower():
         # Some clients encode the separator too; before decoding there is then no other slash.
-        path = decode_component(path).encode("utf-8", "surrogateescape").decode("latin-1")
-        bucket, _, key = path.partition("/")
-        key = key.encode("latin-1").decode("utf-8", "surrogateescape")
+        bucket, _, key = decode_component(path, plus=True).removeprefix("/").partition("/")
     else:
         bucket, _, raw = path.partition("/")
-        bucket, key = decode_component(bucket), decode_component(raw)
+        bucket, key = decode_component(bucket), decode_component(raw, plus=True)
     if not bucket or not key:
         raise InvalidArgument(
             "Invalid copy source object key" if bucket else "Invalid copy source bucket name",
