@@ -12,11 +12,13 @@ objects is listed and read through the S3 API of the node.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple
 
 from aisle.cli import scrubversions
@@ -373,21 +375,8 @@ def _works(
 
 def _version_verdict(client: Client, uri: Uri, version: Version, watch: Watch) -> str:
     """The same of a version."""
-    begun = False
-    try:
-        with scrubversions.opened(client, uri, version) as response:
-            begun = True
-            return "" if scrubversions.check(response, str(uri), watch) else NO_CHECKSUM
-    except Stopped:
-        raise
-    except NotFound:
-        return ""
-    except BadChecksum:
-        return BAD_CHECKSUM
-    except ClientError as error:
-        if begun or (isinstance(error, Refused) and error.status == 500):
-            return UNREADABLE
-        raise
+    opening = scrubversions.opened(client, uri, version)
+    return _column(opening, lambda reply: scrubversions.check(reply, str(uri), watch))
 
 
 def _verdict(client: Client, uri: Uri, watch: Watch) -> str:
@@ -395,15 +384,26 @@ def _verdict(client: Client, uri: Uri, watch: Watch) -> str:
 
     Raises `ClientError` if it is not the object's fault that it could not be read.
     """
+
+    def check(reply: http.client.HTTPResponse) -> bool:
+        kind = reply.headers.get("ais-checksum-type", "none")
+        has = reply.headers.get("ais-checksum-value") and new_hasher(kind) is not None
+        for piece in checked(reply, str(uri), partial=False):
+            watch(len(piece))
+        return bool(has)
+
+    return _column(client.download(uri.path, uri.query, {}), check)
+
+
+def _column(
+    opening: AbstractContextManager[http.client.HTTPResponse],
+    check: Callable[[http.client.HTTPResponse], bool],
+) -> str:
     begun = False
     try:
-        with client.download(uri.path, uri.query, {}) as response:
+        with opening as reply:
             begun = True
-            kind = response.headers.get("ais-checksum-type", "none")
-            has = response.headers.get("ais-checksum-value") and new_hasher(kind) is not None
-            for piece in checked(response, str(uri), partial=False):
-                watch(len(piece))
-            return "" if has else NO_CHECKSUM
+            return "" if check(reply) else NO_CHECKSUM
     except Stopped:
         raise
     except NotFound:

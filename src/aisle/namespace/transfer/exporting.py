@@ -28,7 +28,6 @@ from aisle.core.errors import (
 )
 from aisle.namespace import bodies, documents, notes, objects
 from aisle.namespace.records import (
-    Annotation,
     Bucket,
     Extent,
     Layout,
@@ -42,6 +41,7 @@ from aisle.namespace.records import (
 )
 from aisle.namespace.sealing import wishes
 from aisle.namespace.store import CONFIG_KEY, RETRIES, BucketRow, Store
+from aisle.namespace.transfer import notes as carried
 from aisle.namespace.transfer import people
 from aisle.namespace.transfer.frames import (
     FORMAT,
@@ -52,7 +52,6 @@ from aisle.namespace.transfer.frames import (
     End,
     FrameWriter,
     Kind,
-    Note,
     ObjectHead,
     PartHead,
     Person,
@@ -182,7 +181,7 @@ class Export:
             async for frame in self._given(bucket, rows):
                 yield frame
         for key, seq, name in asked.notes:
-            found_at = await self._object_at(bucket, key, seq)
+            found_at = await carried.object_at(self._store, bucket, key, seq)
             if found_at is not None:
                 async for frame in self._note(bucket, key, found_at, name):
                     yield frame
@@ -238,7 +237,7 @@ class Export:
                     yield frame
         else:
             if self._at.key:  # the rest of what its last object has
-                found = await self._object_at(bucket, self._at.key, self._at.seq)
+                found = await carried.object_at(self._store, bucket, self._at.key, self._at.seq)
                 if found is not None:
                     async for frame in self._notes(bucket, self._at.key, found, self._at.note):
                         yield frame
@@ -299,15 +298,6 @@ class Export:
             if self._full:
                 return
 
-    async def _object_at(self, bucket: BucketRow, key: bytes, seq: int) -> Object | None:
-        """The version at this place, or without one the object."""
-        base = bucket.record.id
-        if bucket.record.versions and seq:
-            there = (await arrival.look(self._store, base, key, seq, null=False)).there
-            return there.record if there is not None else None
-        raw = await self._store.index.get("object", base + key)
-        return decode(Object, raw) if raw is not None else None
-
     async def _notes(
         self, bucket: BucketRow, key: bytes, record: Object, after: bytes = b""
     ) -> AsyncIterator[bytes]:
@@ -326,28 +316,18 @@ class Export:
         self, bucket: BucketRow, key: bytes, record: Object, name: bytes
     ) -> AsyncIterator[bytes]:
         """One annotation, as it is by now."""
-        for _ in range(RETRIES if record.notes else 0):
-            raw = await self._store.index.get("annotation", record.notes + name)
-            if raw is None:
-                return
-            found, text = decode(Annotation, raw), b""
-            if self._bodies:
-                kept = await self._store.index.get("note", found.note)
-                if kept is None:
-                    continue  # replaced between the two reads
-                try:
-                    secret = wishes.key_for(self._store, record.sealed)
-                    text = notes.opened(found, kept, secret)
-                except (BlobMissing, SealingError) as error:
-                    where = f"annotation {name.decode()!a}"
-                    self.unreadable.append(f"{shown(bucket.record, key)}, {where}: {error}")
-                    return
-            note = Note(key, record.seq, record.etag, record.mtime, name, raw, text)
-            yield self._frame(Kind.NOTE, pack(note))
-            self.counts.notes += 1
-            if self._annotated:
-                self._at = msgspec.structs.replace(self._at, note=name)
+        try:
+            note = await carried.read(self._store, key, record, name, text=self._bodies)
+        except (BlobMissing, SealingError) as error:
+            where = f"annotation {name.decode()!a}"
+            self.unreadable.append(f"{shown(bucket.record, key)}, {where}: {error}")
             return
+        if note is None:
+            return
+        yield self._frame(Kind.NOTE, pack(note))
+        self.counts.notes += 1
+        if self._annotated:
+            self._at = msgspec.structs.replace(self._at, note=name)
 
     def _behind(self, key: bytes, record: Object, versions: bool) -> Cursor:
         return Cursor(self._at.bucket, key, seq=record.seq if versions else 0)

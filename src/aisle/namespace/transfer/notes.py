@@ -1,4 +1,4 @@
-"""Annotations of an import, on their way to the objects that they are of.
+"""Annotations of an export as they are read, and of an import on their way to their objects.
 
 They come behind their object and name it by what nobody can give another one: its place among the
 versions of its key, its ETag, and its time. Where the target has another object there, they are
@@ -25,7 +25,7 @@ from aisle.core.errors import (
     WriteConflict,
 )
 from aisle.namespace import locks
-from aisle.namespace.notes import MOST, without_text
+from aisle.namespace.notes import MOST, opened, without_text
 from aisle.namespace.records import (
     Annotated,
     Annotation,
@@ -37,6 +37,7 @@ from aisle.namespace.records import (
 )
 from aisle.namespace.sealing import frames, wishes
 from aisle.namespace.store import RETRIES, BucketRow, Store
+from aisle.namespace.transfer.frames import Note
 from aisle.namespace.transfer.items import NoteItem, shown_note
 from aisle.namespace.transfer.journal import digest
 from aisle.namespace.transfer.terms import Kept, Terms
@@ -100,6 +101,33 @@ async def present(store: Store, record: Object, name: bytes) -> Annotation | Non
     """The annotation of this name that an object has."""
     raw = await store.index.get(TABLE, record.notes + name) if record.notes else None
     return decode(Annotation, raw) if raw is not None else None
+
+
+async def object_at(store: Store, bucket: BucketRow, key: bytes, seq: int) -> Object | None:
+    """The version at this place, or without one the object."""
+    base = bucket.record.id
+    if bucket.record.versions and seq:
+        there = (await arrival.look(store, base, key, seq, null=False)).there
+        return there.record if there is not None else None
+    raw = await store.index.get("object", base + key)
+    return decode(Object, raw) if raw is not None else None
+
+
+async def read(store: Store, key: bytes, record: Object, name: bytes, *, text: bool) -> Note | None:
+    """The annotation of this name that an object has by now, with its text if that is asked for.
+    Raises `BlobMissing` and `SealingError`."""
+    for _ in range(RETRIES if record.notes else 0):
+        raw = await store.index.get(TABLE, record.notes + name)
+        if raw is None:
+            return None
+        found, kept = decode(Annotation, raw), b""
+        if text:
+            sealed = await store.index.get("note", found.note)
+            if sealed is None:
+                continue  # replaced between the two reads
+            kept = opened(found, sealed, wishes.key_for(store, record.sealed))
+        return Note(key, record.seq, record.etag, record.mtime, name, raw, kept)
+    return None
 
 
 async def removal(store: Store, place: Place, name: bytes) -> list[Change]:
