@@ -1,11 +1,11 @@
 """The two phases in which AIStore's SDK sends a body over HTTPS.
 
 It first sends the head alone, with the length of a body that does not follow and `Connection:
-close`, to be told where to send the body: AIStore's gateways always redirect to a target. Releases
-before 1.20 send an empty body instead, on a connection that stays. Here the place is the same, so
-the reply sends the client to this very address with a parameter added, by which the request that
-has the body is known. Without that the SDK would take the reply to the first request for the end of
-it, and the body would be lost.
+close`, to be told where to send the body: AIStore's gateways always redirect to a target. Old
+releases (1.15.2 for one, not 1.20.0) send an empty body instead, on a connection that stays. Here
+the place is the same, so the reply sends the client to this very address with a parameter added, by
+which the request that has the body is known. Without that the SDK would take the reply to the first
+request for the end of it, and the body would be lost.
 
 Who signs requests does not do this, and could not: the signature is of the address.
 """
