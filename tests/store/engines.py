@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aisle.store.base import Blobs, Index
+from aisle.store.epoch import Epoch
 from aisle.store.files import FileBlobs
 from aisle.store.memory import MemoryBlobs, MemoryIndex
 from aisle.store.postgres.index import PostgresIndex
@@ -42,6 +43,19 @@ async def _index() -> MemoryIndex:
 
 async def _sqlite(directory: Path, durability: Durability) -> SqliteIndex:
     return SqliteIndex.open(directory / "index.db", durability=durability)
+
+
+async def _shared(directory: Path) -> SqliteIndex:
+    # As the workers of a node have it; so few bytes that rows are pushed out all the time.
+    epoch, recent = _epoch(directory), {"row": 2000, "body": 2000}
+    watched = frozenset({"row", "bucket"})
+    path = directory / "index.db"
+    return SqliteIndex.open(path, epoch=epoch, watched=watched, recent=recent)
+
+
+@functools.cache
+def _epoch(directory: Path) -> Epoch:
+    return Epoch()
 
 
 async def _postgres(directory: Path) -> PostgresIndex:
@@ -82,6 +96,7 @@ INDEXES = (
     IndexEngine("memory", lambda directory: _index(), durable=False),
     IndexEngine("sqlite", lambda directory: _sqlite(directory, "strict"), durable=True),
     IndexEngine("sqlite-relaxed", lambda directory: _sqlite(directory, "relaxed"), durable=True),
+    IndexEngine("sqlite-shared", _shared, durable=True),
     IndexEngine("postgres", _postgres, durable=True),
 )
 

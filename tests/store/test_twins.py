@@ -203,6 +203,10 @@ TestIndexTwins = IndexTwins.TestCase
 TestIndexTwins.settings = BOUNDED
 
 
+class SharedTwins(IndexTwins):
+    engine = "sqlite-shared"
+
+
 class PostgresTwins(IndexTwins):
     engine = "postgres"
 
@@ -219,6 +223,8 @@ class S3Twins(BlobsTwins):
     engine = "s3"
 
 
+TestSharedTwins = SharedTwins.TestCase
+TestSharedTwins.settings = BOUNDED
 TestPostgresTwins = PostgresTwins.TestCase
 TestPostgresTwins.settings = settings(BOUNDED, max_examples=15)
 TestBlobsTwins = BlobsTwins.TestCase

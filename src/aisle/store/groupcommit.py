@@ -27,7 +27,7 @@ from typing import Final, NamedTuple, TypeVar
 from aisle.core.errors import OutOfSpace, RowChanged, StoreError, StoreUnavailable
 from aisle.store.base import ABSENT, Change, Check, Put
 from aisle.store.disk import has_room
-from aisle.store.epoch import Epoch
+from aisle.store.epoch import MARKS, Epoch
 from aisle.store.sqlitefile import (
     PAGE_SIZE,
     WAL_KEPT,
@@ -87,6 +87,7 @@ class GroupCommit:
         bulky: frozenset[str],
         epoch: Epoch | None,
         watched: frozenset[str],
+        marked: frozenset[str],
     ) -> None:
         self._connection = connection
         self._lock = lock
@@ -94,7 +95,9 @@ class GroupCommit:
         self._bulky = bulky
         self._epoch = epoch
         self._watched = watched
+        self._marked = marked if epoch is not None else frozenset()
         self._changed: set[str] = set()
+        self._places: set[int] = set()  # of the marks of rows that the group changes
         self._kept: dict[_Place, bytes | None] = {}  # watched rows, as they were at `_kept_at`
         self._kept_at = 0
         self._tables = known_tables(connection)
@@ -193,16 +196,23 @@ class GroupCommit:
                     self._connection.execute("ROLLBACK")
 
     def _finish(self) -> None:
-        """COMMIT, telling the other processes if rows that they watch have changed."""
+        """COMMIT, telling all processes if rows change that they watch or have kept."""
         changed, self._changed = self._changed, set()
-        if self._epoch is None or changed.isdisjoint(self._watched):
+        places, self._places = self._places, set()
+        epoch = self._epoch
+        if epoch is None:
             self._connection.execute("COMMIT")
             return
-        self._epoch.begin()
+        watched = not changed.isdisjoint(self._watched)
+        if watched:
+            epoch.begin()
+        epoch.begin_rows(places)
         try:
             self._connection.execute("COMMIT")
         finally:
-            self._epoch.end()
+            epoch.end_rows(places)
+            if watched:
+                epoch.end()
 
     def _apply(self, group: list[Batch]) -> set[str]:
         """Write the group into the open transaction; the tables it created."""
@@ -216,6 +226,8 @@ class GroupCommit:
                 self._flush(pending)
                 self._connection.execute(f"DELETE FROM t_{batch.changes.table}")  # noqa: S608
                 self._changed.add(batch.changes.table)
+                if batch.changes.table in self._marked:
+                    self._places.update(range(MARKS))
                 for place in state:
                     if place[0] == batch.changes.table:
                         state[place] = None
@@ -294,6 +306,8 @@ class GroupCommit:
         deletes: dict[str, list[bytes]] = {}
         for (table, key), value in pending.items():
             self._changed.add(table)
+            if table in self._marked:
+                self._places.add(Epoch.place(key))
             if value is None:
                 deletes.setdefault(table, []).append(key)
             else:

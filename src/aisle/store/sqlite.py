@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ from aisle.store.base import Change, Fold, IndexStats, Row
 from aisle.store.disk import store_error
 from aisle.store.epoch import Epoch
 from aisle.store.groupcommit import Batch, Clear, GroupCommit
+from aisle.store.recentrows import RecentRows
 from aisle.store.rows import bounds, check_limits, check_table, fold_end
 from aisle.store.sqlitefile import (
     Durability,
@@ -39,6 +40,8 @@ BULKY: Final = frozenset({"body"})
 WATCHED: Final = frozenset(
     {"bucket", "config", "document", "account", "user", "accesskey", "role", "revoked"}
 )
+# Tables whose rows are kept for a while once they were read, and how many bytes of them at most.
+RECENT: Final[Mapping[str, int]] = {"object": 8 << 20, "body": 48 << 20}
 
 
 class SqliteIndex:
@@ -51,13 +54,18 @@ class SqliteIndex:
         connections: list[sqlite3.Connection],
         bulky: frozenset[str],
         epoch: Epoch | None = None,
+        watched: frozenset[str] = WATCHED,
+        recent: Mapping[str, int] = RECENT,
     ) -> None:
         self._path = path
         self._lock = lock
         self._connections = connections
         writer, self._reader = connections
         self._epoch = epoch
-        self._writer = GroupCommit(writer, lock, path, bulky, epoch, WATCHED)
+        self._recent: dict[str, RecentRows] = {}
+        if epoch is not None:
+            self._recent = {table: RecentRows(epoch, limit) for table, limit in recent.items()}
+        self._writer = GroupCommit(writer, lock, path, bulky, epoch, watched, frozenset(recent))
         self._select: dict[str, str] = {}
         self._closed = False
 
@@ -69,13 +77,16 @@ class SqliteIndex:
         durability: Durability = "strict",
         bulky: frozenset[str] = BULKY,
         epoch: Epoch | None = None,
+        watched: frozenset[str] = WATCHED,
+        recent: Mapping[str, int] = RECENT,
     ) -> SqliteIndex:
         """Open or create the database at `path`; its directory must exist. Blocks.
 
         `bulky` names the tables of values of kilobytes that are never scanned. With an `epoch`
-        that all processes share which write this database, `epoch()` watches the tables of
-        `WATCHED` through it; without one it asks SQLite, and watches all tables. Raises
-        `ConfigError` if the file cannot be opened, is not ours, or is of a newer version.
+        that all processes share which write this database, `epoch()` watches the tables that are
+        `watched` through it, and rows of the tables of `recent` are kept once they were read;
+        without one it asks SQLite, watches all tables and keeps nothing. Raises `ConfigError` if
+        the file cannot be opened, is not ours, or is of a newer version.
         """
         for table in bulky:
             check_table(table)
@@ -91,7 +102,7 @@ class SqliteIndex:
         except BaseException:
             lock.close()
             raise
-        return cls(path, lock, connections, bulky, epoch)
+        return cls(path, lock, connections, bulky, epoch, watched, recent)
 
     # --- reading ----------------------------------------------------------------------------
 
@@ -107,6 +118,17 @@ class SqliteIndex:
             raise index_error(error, self._path) from error
 
     async def get(self, table: str, key: bytes) -> bytes | None:
+        recent = self._recent.get(table)
+        if recent is None:
+            return self._read(table, key)
+        mark, value = recent.get(key)
+        if value is None:
+            value = self._read(table, key)
+            if value is not None:
+                recent.keep(key, mark, value)
+        return value
+
+    def _read(self, table: str, key: bytes) -> bytes | None:
         sql = self._select.get(table)
         if sql is None:
             sql = f"SELECT v FROM t_{check_table(table)} WHERE k = ?"  # noqa: S608
