@@ -27,6 +27,7 @@ from aisle.core.errors import AisleError, StoreError
 from aisle.core.names import BucketName, encode_key
 from aisle.namespace import buckets, documents, objects
 from aisle.namespace.objects import Description
+from aisle.namespace.records.encoding import reader
 from aisle.namespace.store import BucketRow, Store
 
 _log: Final = logging.getLogger("aisle.accesslogs")
@@ -52,7 +53,7 @@ class Logging(msgspec.Struct, frozen=True, array_like=True):
     keys: str = ""
 
 
-_decoder: Final = msgspec.msgpack.Decoder(Logging)
+_decode: Final = reader(Logging, "a bucket's access logging")
 
 
 def encode_logging(logging: Logging) -> bytes:
@@ -62,7 +63,7 @@ def encode_logging(logging: Logging) -> bytes:
 async def logging_of(store: Store, row: BucketRow) -> Logging | None:
     """Where a bucket's requests are logged, if they are."""
     raw = (await documents.of(store, row)).raw.get(documents.LOGGING)
-    return None if raw is None else _decoder.decode(raw)
+    return None if raw is None else _decode(raw)
 
 
 def refusal(source: BucketRow, target: BucketRow) -> str:

@@ -21,6 +21,7 @@ from aisle.core.errors import MalformedPolicy, RowChanged, WriteConflict
 from aisle.core.permissions import ACCESS_ALL
 from aisle.namespace import buckets
 from aisle.namespace.records import Bucket, encode
+from aisle.namespace.records.encoding import reader
 from aisle.namespace.store import RETRIES, BucketRow, Store
 from aisle.store.base import Change, Delete, Put
 
@@ -57,9 +58,9 @@ TOLD: Final = BITS[NOTIFICATION] | BITS[REPLICATION]
 # More than all kinds have, of which some may be there a thousand times, each with an id.
 _LIMIT: Final = 10_000
 _CACHED: Final = 10_000
-_tags: Final = msgspec.msgpack.Decoder(dict[str, str])
-_grants: Final = msgspec.msgpack.Decoder(list[Grant])
-_switches: Final = msgspec.msgpack.Decoder(PublicAccessBlock)
+_tags: Final = reader(dict[str, str], "a bucket's tags")
+_grants: Final = reader(list[Grant], "a bucket's ACL")
+_switches: Final = reader(PublicAccessBlock, "a bucket's public access block")
 
 
 class Documents(NamedTuple):
@@ -102,9 +103,9 @@ def _access(record: Bucket, raw: Mapping[bytes, bytes]) -> BucketAccess:
         owner=record.owner,
         bits=int(record.props.get("access", ACCESS_ALL)),
         policy=_policy(policy, record.name) if policy is not None else None,
-        acl=_grants.decode(acl) if acl is not None else None,
+        acl=_grants(acl) if acl is not None else None,
         ownership=raw.get(OWNERSHIP, b"").decode(),
-        block=_switches.decode(block) if block is not None else PublicAccessBlock(),
+        block=_switches(block) if block is not None else PublicAccessBlock(),
         shared=SHARED in raw,
     )
 
@@ -169,7 +170,7 @@ def bits(documents: Mapping[bytes, bytes | None], before: int = 0) -> int:
 async def tags_of(store: Store, row: BucketRow) -> dict[str, str]:
     """The tags of a bucket."""
     raw = (await of(store, row)).raw.get(TAGGING)
-    return {} if raw is None else _tags.decode(raw)
+    return {} if raw is None else _tags(raw)
 
 
 def encode_tags(tags: Mapping[str, str]) -> bytes:

@@ -20,6 +20,7 @@ import msgspec
 from aisle.core.errors import ObjectLocked
 from aisle.namespace.records import Lock, Object
 from aisle.namespace.records.base import Record
+from aisle.namespace.records.encoding import reader
 
 GOVERNANCE: Final = "GOVERNANCE"
 COMPLIANCE: Final = "COMPLIANCE"
@@ -46,15 +47,11 @@ class Rule(Record, frozen=True, array_like=True):
         return self.days + self.years * _DAYS_OF_YEAR
 
 
-_rules: Final = msgspec.msgpack.Decoder(Rule)
-
-
 def encode_rule(rule: Rule) -> bytes:
     return msgspec.msgpack.encode(rule)
 
 
-def decode_rule(raw: bytes) -> Rule:
-    return _rules.decode(raw)
+decode_rule: Final = reader(Rule, "a bucket's default retention")
 
 
 def ending(until: int) -> int:

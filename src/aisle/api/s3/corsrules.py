@@ -20,6 +20,7 @@ from aisle.api.s3.errors import S3Error
 from aisle.api.s3.xml import MalformedXML, document, element, parse
 from aisle.core.errors import InvalidRequest
 from aisle.core.xmltree import Element
+from aisle.namespace.records.encoding import reader
 
 METHODS: Final = ("GET", "PUT", "HEAD", "POST", "DELETE")
 MAX_RULES: Final = 100
@@ -52,9 +53,6 @@ class Rule(msgspec.Struct, frozen=True, array_like=True):
         """Whether every header that a preflight names may be sent."""
         allowed = [one.lower() for one in self.headers]
         return all(any(matches(one, name) for one in allowed) for name in headers)
-
-
-_rules: Final = msgspec.msgpack.Decoder(tuple[Rule, ...])
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -114,8 +112,7 @@ def encode(rules: Sequence[Rule]) -> bytes:
     return msgspec.msgpack.encode(rules)
 
 
-def decode(raw: bytes) -> tuple[Rule, ...]:
-    return _rules.decode(raw)
+decode: Final = reader(tuple[Rule, ...], "a bucket's CORS rules")
 
 
 def read(body: bytes) -> tuple[Rule, ...]:

@@ -20,6 +20,7 @@ from aisle.api.s3.errors import S3Error
 from aisle.api.s3.xml import MalformedXML, document, element, parse
 from aisle.core.errors import InvalidArgument, InvalidRequest
 from aisle.core.xmltree import Element
+from aisle.namespace.records.encoding import reader
 
 MAX_RULES: Final = 50
 MAX_LOCATION: Final = 2048
@@ -53,9 +54,6 @@ class Website(msgspec.Struct, frozen=True, array_like=True):
     error: str = ""
     everything: Redirect | None = None
     rules: tuple[Rule, ...] = ()
-
-
-_websites: Final = msgspec.msgpack.Decoder(Website)
 
 
 # --- where to -------------------------------------------------------------------------------
@@ -142,8 +140,7 @@ def encode(website: Website) -> bytes:
     return msgspec.msgpack.encode(website)
 
 
-def decode(raw: bytes) -> Website:
-    return _websites.decode(raw)
+decode: Final = reader(Website, "a bucket's website")
 
 
 def _only(tree: Element, *names: str) -> dict[str, Element]:

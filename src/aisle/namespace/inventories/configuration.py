@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from aisle.namespace.records import Scheduled, encode
+from aisle.namespace.records.encoding import reader
 from aisle.namespace.store import BucketRow, Store
 from aisle.store.base import Change, Delete, Put
 
@@ -40,15 +41,11 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
     key: str = ""
 
 
-_decoder: Final = msgspec.msgpack.Decoder(Configuration)
-
-
 def pack(configuration: Configuration) -> bytes:
     return msgspec.msgpack.encode(configuration)
 
 
-def unpack(raw: bytes) -> Configuration:
-    return _decoder.decode(raw)
+unpack: Final = reader(Configuration, "a configuration of inventories")
 
 
 def document(identity: str) -> bytes:

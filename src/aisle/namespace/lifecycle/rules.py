@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from aisle.core.errors import StoreUnavailable
+from aisle.namespace.records.encoding import reader
 
 VARIES: Final = "varies_by_storage_class"
 ALL_128K: Final = "all_storage_classes_128K"
@@ -89,16 +89,8 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
     minimum: str = ALL_128K
 
 
-_decoder: Final = msgspec.msgpack.Decoder(Configuration)
-
-
 def encode(configuration: Configuration) -> bytes:
     return msgspec.msgpack.encode(configuration)
 
 
-def decode(document: bytes) -> Configuration:
-    """Raises `StoreUnavailable` for what this release cannot read."""
-    try:
-        return _decoder.decode(document)
-    except msgspec.MsgspecError as error:
-        raise StoreUnavailable(f"lifecycle rules cannot be read: {error}") from error
+decode: Final = reader(Configuration, "a bucket's lifecycle rules")

@@ -13,6 +13,8 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from aisle.namespace.records.encoding import reader
+
 Kind = Literal["Topic", "Queue", "CloudFunction"]
 KINDS: Final[tuple[Kind, ...]] = ("Topic", "Queue", "CloudFunction")
 # The target that hears everything of buckets with an EventBridgeConfiguration.
@@ -84,16 +86,11 @@ class Rules(msgspec.Struct, frozen=True, array_like=True):
             yield "", BRIDGE
 
 
-_decoder: Final = msgspec.msgpack.Decoder(Rules)
-
-
 def encode(rules: Rules) -> bytes:
     return msgspec.msgpack.encode(rules)
 
 
-@lru_cache(maxsize=1024)
-def decode(raw: bytes) -> Rules:
-    return _decoder.decode(raw)
+decode: Final = lru_cache(maxsize=1024)(reader(Rules, "a bucket's notifications"))
 
 
 class Destination(NamedTuple):

@@ -19,6 +19,7 @@ VERSION: Final = 1
 _VERSION_BYTE: Final = bytes([VERSION])
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 # (record type, version found) -> function from that version's payload to the next version's.
 # A `Listed` or `Owned` is read from an `Object` row, and so goes by that one's entries.
@@ -48,6 +49,20 @@ def decode(kind: type[R], row: bytes) -> R:
         return decoder(kind)(memoryview(row)[1:])
     except msgspec.MsgspecError as error:
         raise StoreUnavailable(f"a {kind.__name__} row cannot be read: {error}") from error
+
+
+def reader(kind: type[T], name: str) -> Callable[[bytes], T]:
+    """A function that reads what has no version byte, a bucket's documents: MessagePack of a
+    `kind`. It raises `StoreUnavailable` for what this release cannot read."""
+    found = msgspec.msgpack.Decoder(kind).decode
+
+    def read(raw: bytes) -> T:
+        try:
+            return found(raw)
+        except msgspec.MsgspecError as error:
+            raise StoreUnavailable(f"{name} cannot be read: {error}") from error
+
+    return read
 
 
 class _Sized(msgspec.Struct, frozen=True, array_like=True, gc=False):

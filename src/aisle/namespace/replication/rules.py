@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from aisle.namespace.records.encoding import reader
+
 PENDING: Final = "PENDING"
 COMPLETED: Final = "COMPLETED"
 FAILED: Final = "FAILED"
@@ -48,17 +50,12 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
     text: str
 
 
-_decoder: Final = msgspec.msgpack.Decoder(Configuration)
-
-
 def encode(configuration: Configuration) -> bytes:
     """A configuration as the bucket's document holds it."""
     return msgspec.msgpack.encode(configuration)
 
 
-@lru_cache(maxsize=256)
-def decode(raw: bytes) -> Configuration:
-    return _decoder.decode(raw)
+decode: Final = lru_cache(maxsize=256)(reader(Configuration, "a bucket's replication"))
 
 
 def applying(rules: Iterable[Rule], key: str, tags: Mapping[str, str]) -> list[Rule]:

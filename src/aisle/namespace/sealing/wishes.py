@@ -27,6 +27,7 @@ from aisle.core.errors import (
 )
 from aisle.namespace import documents
 from aisle.namespace.records import Extent, Object, Sealed
+from aisle.namespace.records.encoding import reader
 from aisle.namespace.sealing.frames import KEY, DataKey, Opened
 from aisle.namespace.sealing.ring import DEFAULT, key_name, name_of, unwrap, wrap
 from aisle.namespace.store import BucketRow, Store
@@ -64,7 +65,7 @@ class Rule(msgspec.Struct, frozen=True, array_like=True):
     blocked: tuple[str, ...] = ()
 
 
-_RULE: Final = msgspec.msgpack.Decoder(Rule)
+_rule: Final = reader(Rule, "a bucket's default encryption")
 
 
 async def rule_of(store: Store, row: BucketRow) -> Rule:
@@ -72,12 +73,12 @@ async def rule_of(store: Store, row: BucketRow) -> Rule:
     if not row.record.has & documents.BITS[documents.ENCRYPTION]:
         return Rule()
     raw = (await documents.of(store, row)).raw.get(documents.ENCRYPTION)
-    return _RULE.decode(raw) if raw is not None else Rule()
+    return _rule(raw) if raw is not None else Rule()
 
 
 def wanted(raw: bytes) -> str:
     """The name of the key of the ring that a bucket's rule asks for, empty for the default one."""
-    rule = _RULE.decode(raw)
+    rule = _rule(raw)
     return key_name(rule.key) if rule.key else ""
 
 
