@@ -81,7 +81,8 @@ def main() -> int:
 
 
 def _run(measure: str, name: str, plan: Plan, scratch: Path, results: report.Results) -> None:
-    """One measure on one server, in a directory that is gone afterwards."""
+    """One measure on one server, in a directory that is gone afterwards with those beside it of
+    the nodes that the measure needed more."""
     directory = scratch / f"{measure}-{name}"
     try:
         with closing(ALL[measure](SERVERS[name](directory), plan)) as samples:
@@ -93,7 +94,8 @@ def _run(measure: str, name: str, plan: Plan, scratch: Path, results: report.Res
         results.samples.append(failed)
         print(report.one_line(failed), file=sys.stderr, flush=True)
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        for made in scratch.glob(f"{directory.name}*"):
+            shutil.rmtree(made, ignore_errors=True)
 
 
 def _scale(plan: Plan, scratch: Path, results: report.Results) -> None:

@@ -116,7 +116,7 @@ def claim_of(head: RequestHead) -> Claim | None:
 
 async def takes(svc: Service, ctx: Context, level: Level) -> bool:
     """Whether a request that nobody known here has signed is one to be passed on."""
-    if level != "object" or claim_of(ctx.head) is None:
+    if level != "object" or (ctx.row is None and claim_of(ctx.head) is None):
         return False
     try:
         row = await open_bucket(svc, ctx)
@@ -129,7 +129,7 @@ async def takes(svc: Service, ctx: Context, level: Level) -> bool:
     own = row.record.props.get("features", 0)
     if not (int(cluster) | int(own)) & _FEATURE:
         return False
-    return select(ctx.head, level)[1] in PERFORMERS
+    return claim_of(ctx.head) is not None and select(ctx.head, level)[1] in PERFORMERS
 
 
 async def perform(svc: Service, ctx: Context, raw_key: str) -> Response:
