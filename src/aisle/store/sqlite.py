@@ -41,7 +41,7 @@ WATCHED: Final = frozenset(
     {"bucket", "config", "document", "account", "user", "accesskey", "role", "revoked"}
 )
 # Tables whose rows are kept for a while once they were read, and how many bytes of them at most.
-RECENT: Final[Mapping[str, int]] = {"object": 8 << 20, "body": 48 << 20}
+RECENT: Final[Mapping[str, int]] = {"object": 8 << 20, "body": 32 << 20}
 
 
 class SqliteIndex:
