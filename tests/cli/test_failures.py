@@ -213,3 +213,10 @@ def test_a_command_is_found_by_a_word(ais: Ais) -> None:
     assert "no command" in ais("search", "xyzzy", code=1).stderr
     assert "--regex" in ais("search", "--regex", "(", code=1).stderr
     assert "name a word" in ais("search", code=1).stderr
+
+
+def test_what_is_missing_is_what_is_needed() -> None:
+    """Arguments that may be left out are not named among those that were."""
+    for words, missing in ((["start"], "KIND"), (["auth", "add", "user"], "NAME")):
+        with pytest.raises(Failure, match=rf"arguments are required: {missing} \(see"):
+            run(words)

@@ -20,6 +20,7 @@ ANYBODY = {
     "copy-listrange",
     "delete-listrange",
     "archive",
+    "get-batch",
     "revoke-token",
     "get-self",
     "get-user",

@@ -169,6 +169,20 @@ def test_readers_read_what_is_remote(there: Any, window: Bucket) -> None:
     assert small.get_url().startswith("http")
 
 
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_batch_brings_what_is_remote(
+    client: Client, there: Any, window: Bucket, own: Bucket, streams: bool
+) -> None:
+    fill(own, ["mine"])
+    put_there(there, window, a=b"one", large=LARGE)
+    batch = client.batch(["large", "a"], bucket=window, streaming_get=streams)
+    batch.add(own.object("mine")).add("gone").add("large", start=5, length=7)
+    found = list(batch.get())
+    assert [data for _, data in found] == [LARGE, b"one", b"mine", b"", LARGE[5:12]]
+    assert [out.provider for out, _ in found] == ["aws", "aws", "ais", "aws", "aws"]
+    assert [bool(out.err_msg) for out, _ in found] == [False, False, False, True, False]
+
+
 def test_writers_write_through(client: Client, there: Any, window: Bucket, tmp_path: Path) -> None:
     window.object("put").get_writer().put_content(b"bytes")
     (tmp_path / "one").write_bytes(b"a file")

@@ -60,7 +60,7 @@ def get(client: Client, options: argparse.Namespace) -> None:
         options.extract = True
         getting.run(client, options)
         return
-    shard, member = _inside(uri.key)
+    shard, member = inside(uri.key)
     if member and not (options.archpath or options.archregx or options.archmime):
         options.uri, options.archpath = str(uri._replace(key=shard)), member
     if not (options.archpath or options.archregx):
@@ -70,7 +70,7 @@ def get(client: Client, options: argparse.Namespace) -> None:
     getting.run(client, options)
 
 
-def _inside(key: str) -> tuple[str, str]:
+def inside(key: str) -> tuple[str, str]:
     """The archive and the member in it that a name means, `""` for no member."""
     ends = [at + len(kind) for kind in ARCHIVES if (at := key.find(f"{kind}/")) > 0]
     at = min(ends, default=len(key))

@@ -24,6 +24,7 @@ COMMANDS: Final = (
 )
 GROUPS: Final = {
     "archive": "objects that are archives, and what is in them",
+    "ml": "batches of training data",
     "advanced": "for scripts and special occasions",
     "alias": "other names for commands",
     "config cli": "the configuration of the command line itself",

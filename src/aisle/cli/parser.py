@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from aisle.cli.failure import Failure
 from aisle.cli.words import closest
@@ -35,6 +35,12 @@ def _width() -> int:
 
 class Parser(argparse.ArgumentParser):
     """argparse, but a mistake is a `Failure`, and options may stand between the other words."""
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """argparse calls required what may be left out (`*`), unless it has a default."""
+        if options.get("nargs") == "*" and not names[0].startswith("-"):
+            options.setdefault("default", [])
+        return super().add_argument(*names, **options)
 
     def error(self, message: str) -> NoReturn:
         raise Failure(f"{message} (see '{self.prog} --help')")

@@ -13,7 +13,7 @@ from aisle.cli.commands import COMMANDS, GROUPS, Command
 
 BY_NAME: Final = {name: command for command in COMMANDS for name in command.names}
 # What AIStore's `ais` has as well, for what this release does not do.
-ABSENT: Final = frozenset(("download", "dsort", "etl", "ml"))
+ABSENT: Final = frozenset(("download", "dsort", "etl"))
 _DEEPEST: Final = max(name.count(" ") for name in BY_NAME) + 1
 
 

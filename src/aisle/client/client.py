@@ -166,11 +166,13 @@ class Client:
             return Reply(reply.headers, reply.read(), reply.status)
 
     def download(
-        self, path: str, query: Mapping[str, str], headers: Mapping[str, str]
+        self, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes = b""
     ) -> AbstractContextManager[http.client.HTTPResponse]:
-        """GET a body that the caller reads, inside of `with`."""
+        """GET what the caller reads, inside of `with`; a few requests have a `body` for that."""
+        digest = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
+        pieces = [body] if body else []
         return self._transport.exchange(
-            "GET", path, query, headers, [], 0, EMPTY_SHA256, repeatable=True
+            "GET", path, query, headers, pieces, len(body), digest, repeatable=True
         )
 
     # --- buckets, jobs and the cluster -------------------------------------------------------

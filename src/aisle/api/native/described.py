@@ -57,6 +57,7 @@ SUMMARIES: Final = {
     "get-member": "A member of an archive by its path, or a TAR of those that match.",
     "append-to-archive": "Put a file into an archive.",
     "archive": "Make an archive of many objects; the id of a job.",
+    "get-batch": "Many objects, files in archives and ranges, as an archive in one reply.",
 }
 _JSON: Final = ("application/json",)
 # Content types of successful replies with a body; the others have none, or whatever is stored.
@@ -77,6 +78,10 @@ REPLIES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "get-log": (_TEXT, "application/gzip"),
     "get-metrics": (_TEXT,),
+    "get-batch": (
+        "application/x-tar", "application/gzip", "application/x-lz4", "application/zip",
+        "multipart/mixed",
+    ),
     "public-key": ("application/x-pem-file",),
     **dict.fromkeys(
         (
@@ -110,6 +115,7 @@ _TRANSIENT: Final[dict[str, dict[str, Any]]] = {
 }
 # Parameters of the query, beside those that every operation of a place has.
 PARAMETERS: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "get-batch": dict.fromkeys(("provider", "namespace", "coloc"), _STRING),
     "health": {
         "readiness": {"type": "boolean", "description": "ask whether requests are wanted"},
         "prr": {"type": "boolean", "description": "the same, with uptimes in the headers"},
@@ -224,8 +230,25 @@ _EVENTS: Final = {
         "after": _STRING,
     },
 }
+_ENTRY: Final = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("objname", "bucket", "provider", "uname", "archpath", "opaque"), _STRING),
+        **{name: {"type": "integer"} for name in ("start", "length")},
+    },
+}
 # JSON bodies that are no action messages.
 BODIES: Final[dict[str, dict[str, Any]]] = {
+    "get-batch": {
+        "type": "object",
+        "properties": {
+            "in": {"type": "array", "items": _ENTRY, "minItems": 1},
+            "mime": _STRING,
+            **{name: {"type": "boolean"} for name in ("coer", "onob", "strm")},
+            "coloc": {"type": "integer"},
+        },
+        "required": ["in"],
+    },
     "login": {
         "type": "object",
         "properties": {"password": _STRING, "expires_in": {"type": ["integer", "null"]}},

@@ -27,7 +27,7 @@ __all__ = ["NAME", "handle", "tell"]
 
 NAME: Final = "native"
 # What the limits of users are for. The cluster's own settings must be in reach in any case.
-_LIMITED: Final = ("objects", "buckets")
+_LIMITED: Final = ("objects", "buckets", "ml/")
 
 
 async def handle(svc: Service, ctx: Context) -> Response:

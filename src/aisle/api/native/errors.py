@@ -162,10 +162,16 @@ TABLE: Final[Mapping[type[e.AisleError], tuple[int, Callable[[Context, Any], str
 }
 
 
-def tell(ctx: Context, error: e.AisleError) -> Response:
-    """The reply that tells an error."""
+def said(ctx: Context, error: e.AisleError) -> tuple[int, str]:
+    """The status and the text of an error."""
     kind = next(kind for kind in type(error).__mro__ if kind in TABLE)
     status, say = TABLE[kind]
+    return status, say(ctx, error)
+
+
+def tell(ctx: Context, error: e.AisleError) -> Response:
+    """The reply that tells an error."""
+    status, text = said(ctx, error)
     headers: Headers = []
     if isinstance(error, e.AuthError) and ctx.principal and not ctx.principal.anonymous:
         status = 403  # known, but not allowed
@@ -184,7 +190,7 @@ def tell(ctx: Context, error: e.AisleError) -> Response:
     body = json.dumps(
         {
             "status": status,
-            "message": say(ctx, error),
+            "message": text,
             "method": ctx.head.method,
             "url_path": ctx.head.path.decode("latin-1"),
             "remote_addr": ctx.head.client,

@@ -73,14 +73,14 @@ EMPTY: Final = Message()
 _DECODER: Final = msgspec.json.Decoder(Message)
 
 
-async def read_body(ctx: Context) -> bytes:
+async def read_body(ctx: Context, limit: int = MESSAGE_LIMIT) -> bytes:
     """A request's body, which must be small, held to its signed digest."""
     payload = ctx.known_payload
     if payload.kind is PayloadKind.CHUNKED:
         raise NotSupported("aws-chunked bodies belong to the S3 API")
-    data = await read_all(ctx.body, MESSAGE_LIMIT)
+    data = await read_all(ctx.body, limit)
     if data is None:
-        raise EntityTooLarge(MESSAGE_LIMIT + 1, MESSAGE_LIMIT)
+        raise EntityTooLarge(limit + 1, limit)
     if payload.kind is PayloadKind.DIGEST:
         computed = hashlib.sha256(data).hexdigest()
         if computed != payload.sha256:
@@ -101,11 +101,11 @@ async def read_message(ctx: Context) -> Message:
         ) from None
 
 
-async def read_struct(ctx: Context, kind: type[S]) -> S:
+async def read_struct(ctx: Context, kind: type[S], limit: int = MESSAGE_LIMIT) -> S:
     """A request's body that is a JSON object of its own, and no action message. What is wrong with
     it is told without its values, which may be secrets. Raises `InvalidRequest`."""
     try:
-        return msgspec.json.decode(await read_body(ctx), type=kind)
+        return msgspec.json.decode(await read_body(ctx, limit), type=kind)
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"the body of the request: {error}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

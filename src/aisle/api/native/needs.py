@@ -130,6 +130,8 @@ NEEDS: Final[Mapping[str, Need]] = {
     "copy-listrange": _KNOWN,
     "delete-listrange": _KNOWN,
     "archive": _KNOWN,
+    # And that of every entry, which may be in any bucket.
+    "get-batch": _KNOWN,
     "prefetch-listrange": Need(Where.BUCKET, (LIST_OBJECTS,)),
     "blob-download": Need(Where.BUCKET, (LIST_OBJECTS,)),
     "evict-listrange": Need(Where.BUCKET, (LIST_OBJECTS,)),

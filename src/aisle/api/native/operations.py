@@ -14,6 +14,7 @@ from aisle.api.native import (
     append,
     archives,
     backends,
+    batches,
     bmd,
     buckets,
     caching,
@@ -76,6 +77,7 @@ _ROWS: Final = (
     *copies.ROUTES,
     *edits.ROUTES,
     *archives.ROUTES,
+    *batches.ROUTES,
     *users.ROUTES,
     *keys.ROUTES,
     *roles.ROUTES,
@@ -136,6 +138,8 @@ def parse_target(path: bytes) -> Target:
     place, _, name = rest.partition("/")
     if noun == "cluster" and place in _NAMED and name:
         return Target(f"cluster/{place}/N", "", decode_component(name))
+    if noun == "ml" and place == "moss" and name:
+        return Target("ml/moss/B", decode_component(name))
     if noun == "buckets" and rest:
         return Target("buckets/B", decode_component(rest))
     return Target(f"{noun}/{rest}" if rest else noun)

@@ -123,4 +123,15 @@ COMMANDS: Final = (
         "shards.run",
         ('ais archive gen-shards "ais://abc/shard-{000..999}.tar" --fcount 10 --fsize 1KiB',),
     ),
+    Command(
+        ("ml get-batch",),
+        "get many objects, or files in archives, as one archive",
+        "batch.run",
+        (
+            'ais ml get-batch ais://abc --list "1.wav,2.wav" training.tar',
+            'ais ml get-batch "ais://abc/shard-{000..099}.tar" shards.tgz',
+            "ais ml get-batch ais://abc/shard.tar/a.wav ais://xyz/b.wav two.zip",
+            "ais ml get-batch training.tar --spec batch.json",
+        ),
+    ),
 )
