@@ -143,6 +143,27 @@ def test_scan_ranges_that_partition_an_object_partition_its_records(s3: Any, buc
     assert last["Records"] == body[body.index(b"\n", len(body) - 10) + 1 :]
 
 
+def test_a_scan_range_of_parquet_has_the_row_groups_that_begin_in_it(s3: Any, bucket: str) -> None:
+    body = parquet(100, row_group_size=20)
+    s3.put_object(Bucket=bucket, Key="a.parquet", Body=body)
+    call: dict[str, Any] = {"InputSerialization": {"Parquet": {}}}
+    groups = pyarrow.parquet.ParquetFile(io.BytesIO(body)).metadata
+    begins = [groups.row_group(n).column(0).dictionary_page_offset for n in range(5)]
+
+    def numbers(start: int, end: int | None) -> list[int]:
+        part = {"Start": start} | ({} if end is None else {"End": end})
+        query = "SELECT s.n FROM S3Object s"
+        found = asked(s3, bucket, "a.parquet", query, ScanRange=part, **call)["Records"]
+        return [int(line) for line in found.splitlines()]
+
+    assert numbers(begins[1], begins[3] - 1) == list(range(20, 60))
+    assert numbers(begins[1] + 1, begins[2]) == list(range(40, 60))
+    assert numbers(begins[4], None) == list(range(80, 100))
+    assert numbers(begins[4] + 1, None) == []
+    side_by_side = [numbers(at, min(at + 299, len(body) - 1)) for at in range(0, len(body), 300)]
+    assert [n for some in side_by_side for n in some] == list(range(100))
+
+
 def test_scan_ranges_of_lines_of_json_do_so_too(s3: Any, bucket: str) -> None:
     lines = [b'{"id":%d,"w":"%s"}\n' % (n, b"z" * (n % 5)) for n in range(20)]
     body = b"".join(lines)

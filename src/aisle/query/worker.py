@@ -17,7 +17,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from aisle.query import duck, sandbox
 from aisle.query.errors import QueryError
 from aisle.query.packing import unpacked
 from aisle.query.records import LONGEST, Lines, Sample, Trim, sample
-from aisle.query.shapes import ANY, BOOL, NUMBER, TEXT, TIME, Column, Order
+from aisle.query.shapes import ANY, BOOL, NUMBER, TEXT, TIME, Column, Order, Range
 from aisle.query.sql import ROW, Source, quoted
 from aisle.query.syntax import parse
 
@@ -190,7 +190,7 @@ def _perform(duckdb: Any, order: Order, out: _Out, counts: _Counts) -> None:
         link = _open(duckdb, order, order.path)
         size = os.stat(order.path).st_size
         counts.scanned = counts.processed = size
-        source = _parquet(link, order.path)
+        source = _parquet(link, order.path, order.range)
         close = None
     else:
         feed = _Feed(order, counts)
@@ -344,8 +344,18 @@ _KINDS: Final = (
 )  # fmt: skip
 
 
-def _parquet(link: Any, path: str) -> Source:
+def _parquet(link: Any, path: str, part: Range) -> Source:
+    """The rows of a file, or of those row groups whose first byte is in a part of it."""
     text = f"SELECT * FROM read_parquet({quoted(path)})"  # noqa: S608 - quoted
+    if part != Range():
+        rows = " OR ".join(
+            f"file_row_number BETWEEN {first} AND {last}"
+            for first, last in _rows(link.execute(_GROUPS, [path]).fetchall(), part)
+        )
+        text = (
+            "SELECT * EXCLUDE (file_row_number) FROM"  # noqa: S608 - quoted, and numbers
+            f" read_parquet({quoted(path)}, file_row_number = true) WHERE {rows or 'false'}"
+        )
     found = link.execute(f"DESCRIBE {text}").fetchall()
     if len(found) > 4096:
         raise QueryError("OverMaxColumn", "The number of columns in the file is too large.")
@@ -355,6 +365,29 @@ def _parquet(link: Any, path: str) -> Source:
         columns.append(_typed(name, f"c{number}", kind))
         renamed.append(f"c{number}")
     return Source(f"SELECT * FROM ({text}) AS p({', '.join(renamed)})", tuple(columns), True)  # noqa: S608
+
+
+# How many rows each row group has, and its first byte: that of a dictionary, if there is one.
+_GROUPS: Final = """
+    SELECT any_value(row_group_num_rows),
+        min(CASE WHEN dictionary_page_offset > 0
+            THEN least(dictionary_page_offset, data_page_offset) ELSE data_page_offset END)
+    FROM parquet_metadata(?) GROUP BY row_group_id ORDER BY row_group_id
+"""
+
+
+def _rows(groups: Iterable[tuple[int, int]], part: Range) -> list[tuple[int, int]]:
+    """The first and the last row of each run of groups that begin in a part of the file."""
+    runs: list[tuple[int, int]] = []
+    row = 0
+    for rows, begin in groups:
+        if rows and part.start <= begin and (part.stop is None or begin < part.stop):
+            if runs and runs[-1][1] == row - 1:
+                runs[-1] = (runs[-1][0], row + rows - 1)
+            else:
+                runs.append((row, row + rows - 1))
+        row += rows
+    return runs
 
 
 def _typed(name: str, sql: str, told: str) -> Column:

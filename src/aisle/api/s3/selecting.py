@@ -80,7 +80,8 @@ async def _order(
 ) -> tuple[Order, int]:
     """What the worker is to do, and from which byte on it gets the object."""
     shape = asked.input
-    at = records.begin(wanted, shape.record.encode()) if asked.scan is not None else 0
+    part = asked.scan is not None and shape.format != "Parquet"  # which is kept as a whole
+    at = records.begin(wanted, shape.record.encode()) if part else 0
     head = b""
     if at and shape.header == "USE":
         size = min(found.record.size, LONGEST + 1)

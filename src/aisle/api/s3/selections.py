@@ -57,12 +57,7 @@ def read(document: bytes) -> Asked:
     shape = _input(root)
     progress = root.first("RequestProgress")
     scan = _scan(root.first("ScanRange"))
-    if scan is not None and (
-        shape.compression != "NONE"
-        or shape.format == "Parquet"
-        or shape.document
-        or shape.quoted_records
-    ):
+    if scan is not None and (shape.compression != "NONE" or shape.document or shape.quoted_records):
         raise S3Error("UnsupportedScanRangeInput")
     return Asked(
         expression,
