@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from aisle.auth.payload import PayloadKind
 from aisle.auth.sigv2 import SIGNED, UNSIGNED, canonical_parameters
 from aisle.core.errors import (
-    AccessDenied,
+    InvalidAccessKey,
     InvalidRequest,
+    InvalidToken,
     RequestExpired,
     SignatureMismatch,
 )
@@ -241,9 +242,11 @@ def test_signature_fits_no_other_target(
 @PLACES
 def test_session_token_is_accepted_with_its_key_only(make: Make) -> None:
     assert user_of(make("GET", "/demo/key", user=TEMPORARY)) == "bob"
-    for user in (replace(TEMPORARY, session_token=""), replace(ALICE, session_token="other")):
-        with pytest.raises(AccessDenied):
-            user_of(make("GET", "/demo/key", user=user))
+    with pytest.raises(InvalidAccessKey):
+        user_of(make("GET", "/demo/key", user=replace(TEMPORARY, session_token="")))
+    for user in (TEMPORARY, ALICE):
+        with pytest.raises(InvalidToken):
+            user_of(make("GET", "/demo/key", user=replace(user, session_token="other")))
 
 
 def test_headers_in_the_query_count_as_headers() -> None:

@@ -16,6 +16,8 @@ from aisle.auth.authenticate import authenticate
 from aisle.auth.payload import PayloadKind
 from aisle.core.errors import (
     AccessDenied,
+    InvalidAccessKey,
+    InvalidToken,
     MalformedCredentials,
     SignatureMismatch,
 )
@@ -106,9 +108,11 @@ def test_our_own_client_is_accepted(key: str, query: list[tuple[str, str]], meta
 def test_session_token_is_accepted_with_its_key_only(place: str) -> None:
     make = by_header if place == "header" else by_query
     assert user_of(make("GET", URL, user=TEMPORARY)) == "bob"
-    for user in (replace(TEMPORARY, session_token=""), replace(ALICE, session_token="other")):
-        with pytest.raises(AccessDenied):
-            user_of(make("GET", URL, user=user))
+    with pytest.raises(InvalidAccessKey):
+        user_of(make("GET", URL, user=replace(TEMPORARY, session_token="")))
+    for user in (TEMPORARY, ALICE):
+        with pytest.raises(InvalidToken):
+            user_of(make("GET", URL, user=replace(user, session_token="other")))
 
 
 def test_date_header_stands_in_for_x_amz_date() -> None:

@@ -17,7 +17,7 @@ from botocore.credentials import Credentials
 from aisle.auth.authenticate import authenticate
 from aisle.auth.credentials import Credential
 from aisle.core.errors import (
-    AccessDenied,
+    InvalidAccessKey,
     InvalidRequest,
     MalformedCredentials,
     NotSupported,
@@ -83,7 +83,7 @@ def test_a_form_that_botocore_signed_is_good(service: str, url: str) -> None:
 def test_a_session_token_has_to_come_along() -> None:
     assert name_of(posted(user=TEMPORARY)) == "bob"
     without = Credential(TEMPORARY.access_key, TEMPORARY.secret_key, TEMPORARY.principal)
-    with pytest.raises(AccessDenied):
+    with pytest.raises(InvalidAccessKey):
         name_of(posted(user=without))
 
 

@@ -113,15 +113,22 @@ def test_a_session_does_what_its_user_does_on_s3_and_natively(
 def test_a_session_without_its_token_or_with_another_is_nobody(alice: Person, store: str) -> None:
     first = alice.lent(alice.sts.get_session_token()["Credentials"])
     other = alice.lent(alice.sts.get_session_token()["Credentials"])
-    for token in ("", other.token, first.token[:-1] + "!"):
-        wrong = Person(first.node, first.name, first.access_key, first.secret_key, token)
-        with refused("AccessDenied", 403):
+    keys = (first.access_key, first.secret_key)
+    without = Person(first.node, first.name, *keys, "")
+    with refused("InvalidClientTokenId", 403):
+        without.sts.get_caller_identity()
+    with refused("InvalidAccessKeyId", 403):
+        without.s3.get_object(Bucket=store, Key="k")
+    others = [
+        Person(first.node, first.name, *keys, t) for t in (other.token, first.token[:-1] + "!")
+    ]
+    # Left in the environment from another day, beside keys that have no token.
+    others.append(Person(alice.node, alice.name, alice.access_key, alice.secret_key, first.token))
+    for wrong in others:
+        with refused("InvalidClientTokenId", 403):
             wrong.sts.get_caller_identity()
-        with refused("AccessDenied", 403):
+        with refused("InvalidToken", 400):
             wrong.s3.get_object(Bucket=store, Key="k")
-    plain = Person(alice.node, alice.name, alice.access_key, alice.secret_key, first.token)
-    with refused("AccessDenied", 403):
-        plain.sts.get_caller_identity()
 
 
 def test_a_session_makes_no_session_and_calls_no_iam(alice: Person, fresh: Names) -> None:

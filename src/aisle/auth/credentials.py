@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from aisle.auth.payload import Payload
 from aisle.auth.principal import Principal
-from aisle.core.errors import AccessDenied
+from aisle.core.errors import InvalidAccessKey, InvalidToken
 from aisle.core.http import RequestHead
 
 
@@ -51,9 +51,15 @@ class Authenticated(NamedTuple):
 
 
 def check_token(credential: Credential, token: str) -> None:
-    """Raise unless `token` is the session token of `credential`, or both have none."""
+    """Raise unless `token` is the session token of `credential`, or both have none.
+
+    As Amazon tells it: a temporary key without its token is no key (`InvalidAccessKey`), and a
+    token that does not belong to its key is none (`InvalidToken`). Neither is a matter of rights.
+    """
     expected = credential.session_token
-    if not expected and not token:
+    if not token:
+        if expected:
+            raise InvalidAccessKey(credential.access_key)
         return
     if not hmac.compare_digest(expected.encode(), token.encode("utf-8", "surrogateescape")):
-        raise AccessDenied("the session token is not the one that belongs to the access key")
+        raise InvalidToken("The security token included in the request is invalid.")
