@@ -191,11 +191,8 @@ const PARTS = {
 
   async presign() {
     const Key = "a b";
-    // The SDK would sign the checksum of the body that it does not know yet: that of none.
-    const plain = new s3.S3Client({
-      endpoint, forcePathStyle: true, requestChecksumCalculation: "WHEN_REQUIRED",
-    });
-    const put = await getSignedUrl(plain, new s3.PutObjectCommand({ Bucket, Key }),
+    // The SDK signs the checksum of the body that it does not know yet: that of none.
+    const put = await getSignedUrl(client, new s3.PutObjectCommand({ Bucket, Key }),
       { expiresIn: 60 });
     const written = await fetch(put, { method: "PUT", body: "signed" });
     const get = await getSignedUrl(client, new s3.GetObjectCommand({ Bucket, Key }));

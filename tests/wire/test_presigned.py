@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import urllib.parse
 from typing import Any
 
 import pytest
 
 from tests.harness import Node, presign
-from tests.wire.support import ago, content_md5, exists, expect_error, object_target, read
+from tests.wire.support import (
+    ago,
+    begin,
+    checksum,
+    content_md5,
+    exists,
+    expect_error,
+    object_target,
+    read,
+)
 
 
 @pytest.fixture
@@ -134,6 +144,50 @@ def test_a_presigned_put_stores_what_is_sent_with_the_headers_it_signed(
     changed = headers | {"Content-Type": "text/html"}
     reply = node.send("PUT", target, headers=changed, body=b"x", signed=False)
     expect_error(reply, 403, "SignatureDoesNotMatch")
+
+
+NOTHING = {"x-amz-checksum-crc32": "AAAAAA==", "x-amz-sdk-checksum-algorithm": "CRC32"}
+
+
+@pytest.mark.parametrize("name", ["x-amz-checksum-crc32", "X-Amz-Checksum-Crc32"])
+def test_a_checksum_in_the_query_is_signed_and_not_acted_on(
+    node: Node, s3: Any, bucket: str, name: str
+) -> None:
+    """The JavaScript SDK signs the checksum of no body: it does not know what will be sent."""
+    moved = {name: NOTHING["x-amz-checksum-crc32"], "x-amz-sdk-checksum-algorithm": "CRC32"}
+    base = f"{object_target(bucket, 'k')}?{urllib.parse.urlencode(moved)}"
+    target = presign("PUT", base, host=node.host)
+    reply = node.send("PUT", target, body=b"hello", signed=False)
+    assert reply.status == 200, reply.body
+    assert "x-amz-checksum-crc32" not in reply.headers
+    assert read(s3, bucket, "k") == b"hello"
+    other = target.replace("AAAAAA", "AAAAAB")
+    reply = node.send("PUT", other, body=b"hello", signed=False)
+    expect_error(reply, 403, "SignatureDoesNotMatch")
+
+
+def test_a_part_is_sent_by_a_url_with_a_checksum_in_the_query(
+    node: Node, s3: Any, bucket: str
+) -> None:
+    upload = begin(s3, bucket, "k")
+    moved = NOTHING | {"partNumber": "1", "uploadId": upload}
+    base = f"{object_target(bucket, 'k')}?{urllib.parse.urlencode(moved)}"
+    target = presign("PUT", base, host=node.host)
+    reply = node.send("PUT", target, body=b"hello", signed=False)
+    assert reply.status == 200, reply.body
+
+
+def test_a_checksum_among_the_signed_headers_holds_the_body_to_it(
+    node: Node, s3: Any, bucket: str
+) -> None:
+    headers = {"x-amz-checksum-sha256": checksum("SHA256", b"hello")}
+    target = presign("PUT", object_target(bucket, "k"), host=node.host, headers=headers)
+    reply = node.send("PUT", target, headers=headers, body=b"other", signed=False)
+    expect_error(reply, 400, "BadDigest")
+    reply = node.send("PUT", target, body=b"hello", signed=False)
+    expect_error(reply, 403, "SignatureDoesNotMatch")
+    reply = node.send("PUT", target, headers=headers, body=b"hello", signed=False)
+    assert reply.status == 200, reply.body
 
 
 def test_a_presigned_read_ignores_a_body(node: Node, filled: str) -> None:

@@ -38,6 +38,7 @@ from aisle.auth.payload import (
     parse_payload,
     signs_chunks,
 )
+from aisle.core.checksums import BY_HEADER
 from aisle.core.errors import (
     AccessDenied,
     InvalidAccessKey,
@@ -79,6 +80,10 @@ _PARAMS: Final = (
 # A parameter that is a header moved into the query; those of the signature itself are not.
 _HOISTED: Final = ("x-amz-", "X-Amz-")
 _OWN: Final = frozenset({*_PARAMS, _TOKEN_PARAM, HASH_PARAM})
+# S3 signs these in the query and does not act on them. Whoever presigns does not know the body yet,
+# and the JavaScript SDK puts the checksum of no body at all into every URL for an upload. A URL for
+# one body alone has the checksum among its signed headers, as the SDKs document.
+_SIGNED_ONLY: Final = frozenset({*BY_HEADER, "x-amz-sdk-checksum-algorithm"})
 # Any one of these makes a request a presigned one, so that it cannot pass as anonymous.
 MARKS: Final = frozenset({"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"})
 _REGION_LIMIT: Final = 64
@@ -186,7 +191,7 @@ def check_query(
 def acted_on(head: RequestHead) -> RequestHead:
     """`head` of a presigned request with the headers in its query where they belong."""
     moved = [(n.lower(), v) for n, v in head.pairs if n[:6] in _HOISTED and n not in _OWN]
-    return with_headers(head, moved)
+    return with_headers(head, [pair for pair in moved if pair[0] not in _SIGNED_ONLY])
 
 
 def check_policy(
