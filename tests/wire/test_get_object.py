@@ -142,6 +142,21 @@ def test_an_object_of_one_put_has_one_part(s3: Any, bucket: str) -> None:
     assert "PartsCount" not in got
 
 
+@pytest.mark.parametrize("parts", [0, 1])
+def test_the_part_of_an_empty_object_has_no_range(s3: Any, bucket: str, parts: int) -> None:
+    # RFC 9110, 15.3.7: a 206 has a Content-Range, and no bytes have none; S3 answers 200.
+    if parts:
+        put_parts(s3, bucket, "k", [b""])
+    else:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"")
+    for ask in (s3.get_object, s3.head_object):
+        got = ask(Bucket=bucket, Key="k", PartNumber=1)
+        assert got["ResponseMetadata"]["HTTPStatusCode"] == 200
+        assert got["ContentLength"] == 0
+        assert "ContentRange" not in got
+        assert got.get("PartsCount", 0) == parts
+
+
 @pytest.mark.parametrize("key", ["single", "multi"])
 def test_a_part_that_does_not_exist_cannot_be_read(s3: Any, bucket: str, key: str) -> None:
     s3.put_object(Bucket=bucket, Key="single", Body=b"hello")

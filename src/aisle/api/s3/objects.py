@@ -152,7 +152,8 @@ def _select(ctx: Context, found: Found, headers: Headers) -> tuple[int, Span]:
                 "InvalidRequest", "Cannot specify both Range header and partNumber query parameter"
             )
         span, part = _part_span(found, part_number(ctx))
-        status = 206
+        # A 206 has a Content-Range (RFC 9110, 15.3.7), and there is none of no bytes.
+        status = 206 if span.length else 200
         if part is not None:
             checksums, kind = part.checksums, record.checksum_type
             headers.append((b"x-amz-mp-parts-count", str(record.part_count).encode()))
@@ -161,7 +162,7 @@ def _select(ctx: Context, found: Found, headers: Headers) -> tuple[int, Span]:
         if resolved is not None:
             status, span = 206, resolved
             checksums = {}
-    if status == 206 and size:
+    if status == 206:
         headers.append((b"content-range", f"bytes {span.start}-{span.last}/{size}".encode()))
     if checksums and ctx.head.header("x-amz-checksum-mode").upper() == "ENABLED":
         headers += h.checksum_headers(checksums, kind)
