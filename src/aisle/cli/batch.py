@@ -16,17 +16,21 @@ from aisle.cli import uri as uris
 from aisle.cli.archive import inside
 from aisle.cli.failure import Failure, printable
 from aisle.cli.flags import progress_flag, units_flag, yes_flag
-from aisle.cli.listing import pages
 from aisle.cli.packing import kind_of
 from aisle.cli.progress import Progress, is_much, wanted
 from aisle.cli.prompt import can_ask, confirmed
-from aisle.cli.selecting import Chosen, by_prefix, chosen, everything, selection_flags
+from aisle.cli.selecting import (
+    Chosen,
+    by_prefix,
+    chosen,
+    everything,
+    names_of,
+    selection_flags,
+)
 from aisle.cli.tables import size_text
 from aisle.cli.uri import Uri
 from aisle.client import Client
 from aisle.client.bodies import pieces_of, write_file
-from aisle.core import templates
-from aisle.core.errors import InvalidArgument
 
 _SHOWN: Final = 5  # entries that are named of those that could not be had
 _HEADER: Final = 64 << 20  # bytes of what is told of the entries, at most
@@ -141,7 +145,8 @@ def _entries(
             key, member = inside(uri.key)
             found.append(_entry(uri, key) | ({"archpath": member} if member else {}))
         else:
-            found += [_entry(uri, name) for name in _names(client, uri.parent, many)]
+            names = names_of(client, uri.parent, many)
+            found += [_entry(uri, name) for name in names if not name.endswith("/")]
     if not found:
         raise Failure("there is nothing to get")
     return found
@@ -160,25 +165,6 @@ def _entry(uri: Uri, key: str) -> dict[str, str]:
     if uri.namespace:
         return {"uname": uri._replace(key=key).uname}
     return {"objname": key, "bucket": uri.bucket, "provider": uri.provider}
-
-
-def _names(client: Client, bucket: Uri, many: Chosen) -> Iterator[str]:
-    """The names of many objects: those that are listed, or those that are there."""
-    if "objnames" in many.value:
-        yield from many.value["objnames"]
-        return
-    prefix = many.prefix
-    if prefix is None:
-        try:
-            template = templates.parse(many.value["template"])
-        except InvalidArgument as error:
-            raise Failure(str(error)) from None
-        if template.prefix is None:
-            yield from template.names()
-            return
-        prefix = template.prefix
-    for page in pages(client, bucket, {"prefix": prefix, "props": "name"}):
-        yield from (entry["name"] for entry in page if not entry["name"].endswith("/"))
 
 
 # --- what comes -----------------------------------------------------------------------------

@@ -6,27 +6,24 @@ What deletes asks first, unless it was one object by its name, or told not to.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from typing import Any
 
 from aisle.cli import uri as uris
 from aisle.cli.failure import Failure, printable
 from aisle.cli.flags import count, yes_flag
 from aisle.cli.follow import follow, follow_flags
-from aisle.cli.listing import pages
 from aisle.cli.prompt import can_ask, confirmed
 from aisle.cli.selecting import (
     Chosen,
     chosen,
     everything,
     named,
+    names_of,
     selection_flags,
     single_flag,
 )
 from aisle.cli.uri import Uri
 from aisle.client import Client
-from aisle.core import templates
-from aisle.core.errors import InvalidArgument
 
 _CACHED = "1"  # of a listing: only what is in the cluster
 
@@ -214,24 +211,5 @@ def confirm(options: argparse.Namespace, question: str) -> None:
 
 
 def _print_names(client: Client, bucket: Uri, many: Chosen, verb: str, *, flags: str = "0") -> None:
-    for name in _names(client, bucket, many, flags):
+    for name in names_of(client, bucket, many, flags):
         print(f"[DRY RUN] {verb} {bucket}/{printable(name)}")
-
-
-def _names(client: Client, bucket: Uri, many: Chosen, flags: str) -> Iterator[str]:
-    prefix, value = many.prefix, many.value
-    if prefix is None and "template" in value:
-        try:
-            template = templates.parse(value["template"])
-        except InvalidArgument as error:
-            raise Failure(str(error)) from None
-        if template.prefix is None:
-            yield from template.names()
-            return
-        prefix = template.prefix
-    if prefix is None:
-        yield from value["objnames"]
-        return
-    for page in pages(client, bucket, {"prefix": prefix, "props": "name", "flags": flags}):
-        for entry in page:
-            yield entry["name"]

@@ -7,12 +7,15 @@ that would have to guess asks for one of two options instead, as AIStore's does.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from aisle.cli.failure import Failure, printable
 from aisle.cli.listing import pages
 from aisle.cli.uri import Uri
 from aisle.client import Client
+from aisle.core import templates
+from aisle.core.errors import InvalidArgument
 
 
 class Chosen(NamedTuple):
@@ -103,3 +106,24 @@ def named(client: Client, uri: Uri, options: argparse.Namespace) -> Chosen | Non
         f'"{printable(uri.key)}" of {printable(str(uri))} can be interpreted as the name of an'
         " object and as the prefix of several (tip: to disambiguate, use either --nr or --prefix)"
     )
+
+
+def names_of(client: Client, bucket: Uri, many: Chosen, flags: str = "0") -> Iterator[str]:
+    """The names of many objects: those that are given, or those that are listed (with the `flags`
+    of a listing)."""
+    prefix, value = many.prefix, many.value
+    if prefix is None and "template" in value:
+        try:
+            template = templates.parse(value["template"])
+        except InvalidArgument as error:
+            raise Failure(str(error)) from None
+        if template.prefix is None:
+            yield from template.names()
+            return
+        prefix = template.prefix
+    if prefix is None:
+        yield from value["objnames"]
+        return
+    for page in pages(client, bucket, {"prefix": prefix, "props": "name", "flags": flags}):
+        for entry in page:
+            yield entry["name"]
