@@ -48,7 +48,7 @@ from aisle.namespace.store import BucketRow
 
 # Below which the archive has an empty file for each entry that could not be had.
 MISSING: Final = "__404__/"
-LIMIT: Final = 16 << 20  # bytes of a message
+LIMIT: Final = 4 << 20  # bytes of a message
 _GATHERED: Final = 64 << 10  # bytes that are sent at once, at least
 _AT_ONCE: Final = 256
 _TYPES: Final = {
@@ -141,8 +141,7 @@ async def _places(svc: Service, ctx: Context, batch: Batch) -> list[Place]:
     readable: set[BucketName] = set()
     places: list[Place] = []
     for number, wanted in enumerate(batch.wanted):
-        if number % _AT_ONCE == _AT_ONCE - 1:
-            await asyncio.sleep(0)  # it may be a long list, and others wait for their turn
+        await _turn(number)
         name, key = _named(wanted, default, number)
         row = rows.get(name)
         if row is None:
@@ -202,7 +201,8 @@ async def _all_there(svc: Service, ctx: Context, places: Sequence[Place]) -> Non
     """Raise `ObjectNotFound` now for an object that is missing, rather than break the reply off
     when it is its turn. What is remote is not asked for twice for that."""
     looked: set[tuple[bytes, str]] = set()
-    for bucket, key, *_ in (place.entry for place in places):
+    for number, (bucket, key, *_) in enumerate(place.entry for place in places):
+        await _turn(number)
         if bucket.record.behind is None and (bucket.record.id, key) not in looked:
             looked.add((bucket.record.id, key))
             ctx.row = bucket
@@ -270,7 +270,8 @@ async def _sized(
     bytes are read, for that. Raises what keeps an entry from being had, unless that is told."""
     outcomes: list[Outcome] = []
     known: list[Place] = []
-    for wanted, place in zip(batch.wanted, places, strict=True):
+    for number, (wanted, place) in enumerate(zip(batch.wanted, places, strict=True)):
+        await _turn(number)
         row = place.entry.bucket
         outcome = Outcome(
             place.entry.key,
@@ -337,6 +338,12 @@ async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
 async def _nothing() -> AsyncIterator[bytes]:
     return
     yield b""
+
+
+async def _turn(number: int) -> None:
+    """Let others have theirs now and then: it may be a long list."""
+    if number % _AT_ONCE == _AT_ONCE - 1:
+        await asyncio.sleep(0)
 
 
 async def _closed(data: AsyncIterator[bytes]) -> None:
