@@ -9,7 +9,7 @@ Kind = Literal["bool", "int", "size", "duration", "text", "words", "choice", "ma
 Scope = Literal["cluster", "bucket"]
 Value = bool | int | str
 
-NO_EFFECT: Final = "Kept and returned; has no effect yet."
+NO_EFFECT: Final = "Kept and returned; has no effect here."
 
 
 @dataclass(frozen=True, slots=True)
