@@ -94,6 +94,26 @@ def test_the_date_header_may_stand_in_for_x_amz_date(node: Node, filled: str) ->
 
 
 @pytest.mark.parametrize(
+    ("authorization", "message"),
+    [
+        ("Basic dXNlcjpwYXNz", "Unsupported Authorization Type"),
+        ("nonsense", "Unsupported Authorization Type"),
+        ("AWS nonsense", "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature"),
+    ],
+)
+def test_a_header_of_another_kind_than_version_4_is_an_argument_that_is_invalid(
+    node: Node, filled: str, authorization: str, message: str
+) -> None:
+    """Amazon's words and code; the value may be a password of somewhere else, and stays unsaid."""
+    headers = {"Authorization": authorization, "x-amz-date": ago()}
+    reply = node.send("GET", object_target(filled, "k"), headers=headers, signed=False)
+    expect_error(reply, 400, "InvalidArgument")
+    assert reply.xml.findtext("Message") == message
+    assert reply.xml.findtext("ArgumentName") == "Authorization"
+    assert authorization.encode() not in reply.body
+
+
+@pytest.mark.parametrize(
     "authorization",
     [
         "AWS4-HMAC-SHA256",

@@ -296,6 +296,25 @@ def test_a_type_other_than_agreed_is_refused(node: Node, s3: Any, bucket: str) -
     assert not exists(s3, bucket, "k")
 
 
+def test_a_claim_that_cannot_be_held_against_the_object_completes_nothing(
+    node: Node, s3: Any, bucket: str
+) -> None:
+    """A value of another algorithm than the upload's, and a type that it cannot become."""
+    right = checksum("CRC32", b"".join(BODIES))
+    for more in ({}, {"ChecksumAlgorithm": "CRC64NVME"}):
+        upload = begin(s3, bucket, "k", **more)
+        parts = upload_parts(s3, node, bucket, upload, "CRC64NVME")
+        for claim in ({"ChecksumCRC32": right}, {"ChecksumType": "COMPOSITE"}):
+            with refused(400, "InvalidRequest"):
+                complete(s3, bucket, "k", upload, parts, **claim)
+        assert not exists(s3, bucket, "k")
+        whole = checksum("CRC64NVME", b"".join(BODIES))
+        claims = {"ChecksumCRC64NVME": whole, "ChecksumType": "FULL_OBJECT"}
+        complete(s3, bucket, "k", upload, parts, **claims)
+        assert read(s3, bucket, "k") == b"".join(BODIES)
+        s3.delete_object(Bucket=bucket, Key="k")
+
+
 def test_a_part_may_carry_boto3s_default_in_an_upload_without_an_algorithm(
     s3: Any, bucket: str
 ) -> None:

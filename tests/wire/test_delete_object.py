@@ -118,3 +118,10 @@ def test_size_and_time_are_conditions(s3: Any, bucket: str) -> None:
     assert exists(s3, bucket, "k")
     s3.delete_object(Bucket=bucket, Key="k", IfMatchSize=5, IfMatchLastModifiedTime=written)
     assert not exists(s3, bucket, "k")
+    # "If the Size matches or if the object doesn't exist": the same is told of the time.
+    s3.delete_object(Bucket=bucket, Key="k", IfMatchSize=5, IfMatchLastModifiedTime=written)
+    gone = {"Key": "k", "Size": 5}
+    reply = s3.delete_objects(Bucket=bucket, Delete={"Objects": [gone]})
+    assert [entry["Key"] for entry in reply["Deleted"]] == ["k"]
+    with refused(404, "NoSuchKey"):
+        s3.delete_object(Bucket=bucket, Key="k", IfMatchSize=5, IfMatch="*")

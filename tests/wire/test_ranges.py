@@ -111,6 +111,25 @@ def test_a_range_that_s3_does_not_read_gives_the_whole_object(
     assert "content-range" not in reply.headers
 
 
+def test_a_range_counts_only_while_if_range_holds(node: Node, shelf: str) -> None:
+    """RFC 9110, 13.1.5: of an object that is another one by now, all of it is sent."""
+    told = get(node, shelf, "small").headers
+    etag, written = told["etag"], told["last-modified"]
+    for method in ("GET", "HEAD"):
+        for holds in (etag, written):
+            asked = {"Range": "bytes=5-9", "If-Range": holds}
+            reply = node.send(method, object_target(shelf, "small"), headers=asked)
+            assert (reply.status, reply.headers["content-length"]) == (206, "5")
+        for fails in ('"other"', f"W/{etag}", "Fri, 01 Jan 2038 00:00:00 GMT", "nonsense"):
+            asked = {"Range": "bytes=5-9", "If-Range": fails}
+            reply = node.send(method, object_target(shelf, "small"), headers=asked)
+            assert (reply.status, reply.headers["content-length"]) == (200, str(len(SMALL)))
+            assert "content-range" not in reply.headers
+            assert reply.body == (SMALL if method == "GET" else b"")
+        asked = {"Range": f"bytes={len(SMALL)}-", "If-Range": '"other"'}
+        assert node.send(method, object_target(shelf, "small"), headers=asked).status == 200
+
+
 def test_a_default_client_reads_a_range_of_an_object_with_a_checksum(
     node: Node, s3: Any, shelf: str
 ) -> None:

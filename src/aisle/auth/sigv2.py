@@ -147,7 +147,11 @@ def _check_text(access_key: str, proof: str, *, query: bool) -> None:
     text = access_key + proof
     if not (access_key and proof and text.isascii() and text.isprintable()):
         raise MalformedCredentials(
-            "a version 2 signature is an access key and 28 characters of base64", query=query
+            "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature"
+            if not query
+            else "a version 2 signature is an access key and 28 characters of base64",
+            query=query,
+            foreign=not query,
         )
 
 

@@ -220,7 +220,7 @@ def _parse_authorization(text: str, service: str) -> _Claim:
         # The value is never repeated in a message: it may be a password or a token.
         if algorithm.startswith("AWS4-"):
             raise MalformedCredentials("the algorithm must be AWS4-HMAC-SHA256")
-        raise MalformedCredentials("the Authorization header is of an unknown type")
+        raise MalformedCredentials("Unsupported Authorization Type", foreign=True)
     fields: dict[str, str] = {}
     parts = rest.split(",", 3)
     for part in parts:

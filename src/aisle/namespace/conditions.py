@@ -24,6 +24,17 @@ def etag_matches(header: str, etag: str) -> bool:
     return False
 
 
+def range_holds(header: str, seconds: int | None, found: Object) -> bool:
+    """Whether the validator of `If-Range` is the object's own, so that a part of it may be sent.
+
+    `seconds` is the header as a date. A weak ETag never holds, and a date only if it is exactly
+    the object's time (RFC 9110, 13.1.5).
+    """
+    if seconds is not None:
+        return seconds == found.mtime // SECOND
+    return header.strip().strip('"') == found.etag
+
+
 @dataclass(frozen=True, slots=True)
 class ReadConditions:
     """Empty text and `None` mean absent; times are whole seconds since the epoch."""
@@ -77,7 +88,8 @@ class WriteConditions:
     def check(self, current: Object | None, *, bucket: str, key: str) -> None:
         """Raise `ObjectNotFound` or `PreconditionFailed` unless the write may happen."""
         if current is None:
-            if self.if_match or self.if_size is not None or self.if_mtime is not None:
+            # A size or a time alone holds of no object too: S3's DeleteObject answers 204.
+            if self.if_match:
                 raise ObjectNotFound(bucket, key)
             return
         if self.if_match and not etag_matches(self.if_match, current.etag):

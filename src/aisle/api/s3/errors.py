@@ -86,6 +86,9 @@ def _digest(error: e.DigestMismatch) -> Told:
 
 
 def _credentials(error: e.MalformedCredentials) -> Told:
+    if error.foreign:
+        # The value is not told: it may be a password or a token of somewhere else.
+        return Told(400, "InvalidArgument", str(error), {"ArgumentName": "Authorization"})
     code = "AuthorizationQueryParametersError" if error.query else "AuthorizationHeaderMalformed"
     return Told(400, code, str(error))
 

@@ -23,6 +23,7 @@ from aisle.core import checksums
 from aisle.core.dates import http_date
 from aisle.core.errors import InvalidRequest, PreconditionFailed
 from aisle.core.http import RequestHead, field_value
+from aisle.namespace import conditions
 from aisle.namespace.conditions import UNCONDITIONAL, ReadConditions, WriteConditions
 from aisle.namespace.objects import Description
 from aisle.namespace.records import Bucket, Lock, Object
@@ -170,6 +171,12 @@ def read_conditions(head: RequestHead, prefix: str = "") -> ReadConditions | Non
     if not (match or none_match or modified or unmodified):
         return None
     return ReadConditions(match, none_match, http_seconds(modified), http_seconds(unmodified))
+
+
+def range_holds(head: RequestHead, record: Object) -> bool:
+    """Whether the range of a read counts: `If-Range` asks for the whole of a changed object."""
+    text = head.headers.get("if-range")
+    return text is None or conditions.range_holds(text, http_seconds(text), record)
 
 
 def http_seconds(date: str | None) -> int | None:

@@ -100,10 +100,7 @@ async def upload_part(svc: Service, ctx: Context) -> Response:
     await objectlock.check_digest(svc, ctx, bucket, upload.record.lock)
     expected = upload.record.checksum_algorithm
     if expected and incoming.checksum and incoming.checksum != expected:
-        raise InvalidRequest(
-            f"Checksum Type mismatch occurred, expected checksum Type: {expected.lower()},"
-            f" actual checksum Type: {incoming.checksum.lower()}"
-        )
+        raise _mismatch(expected, incoming.checksum)
     part = await uploads.put_part(
         svc.store,
         bucket,
@@ -179,17 +176,24 @@ async def _complete(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
             raise
         return _completed(ctx, done.etag, done.checksums, done.checksum_type)
     kind = head.header("x-amz-checksum-type").upper()
-    if kind and upload.record.checksum_type and kind != upload.record.checksum_type:
+    agreed = upload.record.checksum_type or checksums.FULL_OBJECT
+    if kind and kind != agreed:
         raise InvalidRequest(
-            f"The upload was created with the {upload.record.checksum_type} checksum type. The"
-            f" complete request must use the same, not {kind}."
+            f"The upload was created with the {agreed} checksum type. The complete request must"
+            f" use the same, not {kind}."
         )
     customer = sse.reading(head)
     if customer:
         await sse.admit(svc, ctx)
         with sse.of_upload():
             wishes.check_customer(upload.record.sealed, customer)
-    claims = Claims(_claimed_checksums(head), kind, _claimed_size(head))
+    claimed = _claimed_checksums(head)
+    expected = upload.record.checksum_algorithm or uploads.IMPLIED
+    for algorithm in claimed:
+        # What is not computed cannot be compared, and a claim is never passed over.
+        if algorithm != expected:
+            raise _mismatch(expected, algorithm)
+    claims = Claims(claimed, kind, _claimed_size(head))
     try:
         record = await uploads.complete(
             svc.store,
@@ -211,6 +215,13 @@ async def _complete(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
     reply.headers += sse.told(svc, record.sealed, customer)
     reply.headers += await lifecycle.expiration(svc.store, bucket, key, record)
     return reply
+
+
+def _mismatch(expected: str, actual: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Checksum Type mismatch occurred, expected checksum Type: {expected.lower()},"
+        f" actual checksum Type: {actual.lower()}"
+    )
 
 
 async def read_completion(ctx: Context) -> bytes:

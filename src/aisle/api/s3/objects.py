@@ -157,7 +157,7 @@ def _select(ctx: Context, found: Found, headers: Headers) -> tuple[int, Span]:
         if part is not None:
             checksums, kind = part.checksums, record.checksum_type
             headers.append((b"x-amz-mp-parts-count", str(record.part_count).encode()))
-    elif wanted is not None:
+    elif wanted is not None and h.range_holds(ctx.head, record):
         resolved = resolve_range(wanted, size)
         if resolved is not None:
             status, span = 206, resolved

@@ -68,11 +68,15 @@ class ClockSkewTooLarge(AuthError):
 
 
 class MalformedCredentials(AuthError):
-    """The authorization header or query parameters cannot be read, or are of a wrong scope."""
+    """The authorization header or query parameters cannot be read, or are of a wrong scope.
 
-    def __init__(self, message: str, *, query: bool = False) -> None:
+    `foreign` is a header that is not of signature version 4 at all.
+    """
+
+    def __init__(self, message: str, *, query: bool = False, foreign: bool = False) -> None:
         super().__init__(message)
         self.query = query
+        self.foreign = foreign
 
 
 class InvalidCredentials(AuthError):
