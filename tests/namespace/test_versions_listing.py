@@ -157,13 +157,40 @@ def test_a_marker_of_a_version_that_is_gone_goes_on_behind_its_place() -> None:
     run(work())
 
 
-def test_a_null_marker_that_is_nowhere_begins_behind_the_current_version() -> None:
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+@pytest.mark.parametrize("suspended", [False, True])
+def test_pages_whose_versions_are_removed_leave_none_out(limit: int, suspended: bool) -> None:
+    """What is below a removed version comes up to be the current one."""
+
     async def work() -> None:
         store = memory_store()
         bucket = await versioned_bucket(store)
-        first, _ = [await put(store, bucket, b"k", b"%d" % n) for n in range(2)]
+        for key in (b"j", b"k", b"k\x00", b"l"):
+            for n in range(3):
+                await put(store, bucket, key, b"%d" % n)
+        if suspended:
+            await switch(store, bucket, suspended=True)
+            await put(store, bucket, b"j", b"null")
+        for key in (b"k", b"l"):
+            await objects.delete(store, bucket, key)
+        marker: listing.Marker | None = listing.Marker()
+        while marker is not None:
+            page, marker = await page_of(store, bucket, marker, limit)
+            for key, version in page:
+                await removal.remove(store, bucket, key, version)
+        assert await all_versions(store, bucket) == []
+        await check_invariants(store)
+
+    run(work())
+
+
+def test_a_null_marker_that_is_nowhere_begins_with_its_key() -> None:
+    async def work() -> None:
+        store = memory_store()
+        bucket = await versioned_bucket(store)
+        first, second = [await put(store, bucket, b"k", b"%d" % n) for n in range(2)]
         found = await pages(store, bucket, listing.Marker(b"k", NULL), 9)
-        assert found == [(b"k", first.version)]
+        assert found == [(b"k", second.version), (b"k", first.version)]
 
     run(work())
 

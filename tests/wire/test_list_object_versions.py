@@ -93,6 +93,20 @@ def test_pages_hold_everything_once(
     assert found == history
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_a_bucket_is_emptied_page_by_page(
+    s3: Any, bucket: str, history: list[tuple[str, str, str]], size: int
+) -> None:
+    pages = s3.get_paginator("list_object_versions").paginate(
+        Bucket=bucket, PaginationConfig={"PageSize": size}
+    )
+    for page in pages:
+        gone = [{"Key": key, "VersionId": version} for _, key, version in told(page)]
+        reply = s3.delete_objects(Bucket=bucket, Delete={"Objects": gone, "Quiet": True})
+        assert "Errors" not in reply
+    assert told(s3.list_object_versions(Bucket=bucket)) == []
+
+
 def test_prefix_and_delimiter(s3: Any, bucket: str, history: list[tuple[str, str, str]]) -> None:
     page = s3.list_object_versions(Bucket=bucket, Delimiter="/")
     assert [each["Prefix"] for each in page["CommonPrefixes"]] == ["a/", "b/"]

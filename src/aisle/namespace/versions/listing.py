@@ -6,7 +6,8 @@ one order: escaped key, then place, where a current version stands before all ot
 No version that is there all the time is left out or given twice while others come and go. The
 current ones are read first: one that is a former one by the time those are read is found twice, and
 it and what is above it by now are passed over. One that has become a current one in between shows
-in the row of `hidden` without a key.
+in the row of `hidden` without a key, or, where it is of the key that a page begins in, by the place
+that it had.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from aisle.namespace.listing import Page, Query, Read, common_prefix_of, list_page
-from aisle.namespace.records import escape_key, unescape_key
+from aisle.namespace.records import Object, decode, escape_key, unescape_key
 from aisle.namespace.store import BucketRow, Store
 from aisle.namespace.versions.ids import CURRENT, ID, NULL, PLACE, place_of, row_key
 from aisle.store.base import Fold, Row
@@ -24,6 +25,8 @@ from aisle.store.base import Fold, Row
 # Behind every place of a key and before the next key: no place begins with it, nor does an
 # escaped NUL go on with it.
 _LAST: Final = b"\x80"
+# In front of all places of a key: what escaped keys end with.
+_NO_PLACE: Final = escape_key(b"")
 _ATTEMPTS: Final = 8
 _FEW: Final = 16  # current versions that are read at least
 
@@ -83,9 +86,13 @@ def _reading(store: Store, base: bytes, prefix: bytes, delimiter: bytes = b"") -
 
     async def attempt(after: bytes, count: int, ahead: int) -> list[Row] | None:
         """`count` rows, by reading `ahead` current versions; `None` if those were too few."""
-        start = base + _key_before(after[ID:]) if after else b""
+        key, place = _within(after[ID:])
+        start = base + key if after else b""
+        in_key = place and place != _NO_PLACE + CURRENT and key.startswith(prefix)
+        risen = start if in_key else b""
         before = await store.index.get("hidden", base)
         for _ in range(_ATTEMPTS):
+            above = await store.index.get("object", risen) if risen else None
             current = await scan(
                 "object", prefix=base + prefix, after=start, limit=ahead, fold=current_fold
             )
@@ -95,6 +102,8 @@ def _reading(store: Store, base: bytes, prefix: bytes, delimiter: bytes = b"") -
                 break
             before = promoted
         listed = [(base + escape_key(key[ID:]) + CURRENT, raw) for key, raw in current]
+        if above is not None and row_key(base, key, decode(Object, above).seq) > after:
+            listed.insert(0, (base + escape_key(key) + CURRENT, above))
         if former:
             listed += _undisturbed(listed, former)
             listed.sort()  # two runs, each in order
@@ -144,17 +153,20 @@ def _beyond(base: bytes) -> Callable[[bytes], bytes]:
     return lambda common: base + escape_key(common)[:-1] + b"\xff"
 
 
-def _key_before(after: bytes) -> bytes:
-    """The key after which current versions are read, of a position among all versions: the key
-    that it is in, or what `_beyond` has made of a common prefix."""
+def _within(after: bytes) -> tuple[bytes, bytes]:
+    """The key after which current versions are read, of a position among all versions, and the
+    terminator and the place where the position is within that key: nothing where it is what
+    `_beyond` has made of a common prefix."""
     at = after.find(b"\0")
     while at >= 0 and after[at + 1 : at + 2] == b"\xff":
         at = after.find(b"\0", at + 2)
-    return (after if at < 0 else after[:at]).replace(b"\0\xff", b"\0")
+    escaped, place = (after, b"") if at < 0 else (after[:at], after[at:])
+    return escaped.replace(b"\0\xff", b"\0"), place
 
 
 async def _after(store: Store, base: bytes, marker: Marker) -> bytes:
-    """The position of a marker, exclusive."""
+    """The position of a marker, exclusive. Nothing tells where a null version that is gone was:
+    its key is given once more, so that none is left out."""
     if not marker.version:
         return behind(base, marker.key)
     if marker.version != NULL:
@@ -162,4 +174,6 @@ async def _after(store: Store, base: bytes, marker: Marker) -> bytes:
     pointer = await store.index.get("null", base + marker.key)
     if pointer is not None:
         return row_key(base, marker.key, int.from_bytes(pointer, "big"))
-    return base + escape_key(marker.key) + CURRENT
+    current = await store.index.get("object", base + marker.key)
+    is_null = current is not None and not decode(Object, current).version
+    return base + escape_key(marker.key) + (CURRENT if is_null else b"")
