@@ -196,7 +196,7 @@ def test_on_a_terminal_removing_many_asks(
     os.close(its)
     shown = b""
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while b"[Y/N]: " not in shown and time.monotonic() < deadline:
             shown += os.read(mine, 1000)
         assert b'Remove prefix "a" from ais://abc?' in shown

@@ -13,7 +13,7 @@ from tests.cli.conftest import Ais, environment
 from tests.harness import BIN, Node
 
 Terminal = Callable[..., "pexpect.spawn[str]"]
-SECONDS = 30
+SECONDS = 60
 MANY = 120
 
 

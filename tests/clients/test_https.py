@@ -253,7 +253,7 @@ def test_a_certificate_that_the_node_has_made_is_used_as_its_banner_says(tmp_pat
     node.start()
     shell = Shell(tmp_path, {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"})
     shell.file("README.md", b"# Read me")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while "Trusting anybody" not in node.log_tail():
         assert time.monotonic() < deadline
         time.sleep(0.02)

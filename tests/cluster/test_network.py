@@ -39,7 +39,7 @@ def test_a_place_reaches_the_servers_until_it_is_cut_off() -> None:
         assert _dial(place, port) != 0
         assert _dial(other, port) == 0
         network.mend(place)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while _dial(place, port) != 0:  # the kernel takes a second to notice a carrier
             assert time.monotonic() < deadline
     assert os.readlink("/proc/thread-self/ns/net") == before

@@ -187,7 +187,7 @@ def check(site: Site, writers: list[Writer]) -> None:
 
 def same(site: Site, here: Any, key: str) -> Outcome:
     """What both say of a key. What the remote had been sent before the kill may still arrive."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while True:
         found = site.at_the_remote(key)
         served = body_of(here, key)

@@ -18,7 +18,7 @@ from aisle.store.base import Change, Row
 from aisle.store.memory import MemoryBlobs, MemoryIndex
 
 LEASE = 0.5
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Crew:

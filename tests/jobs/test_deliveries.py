@@ -119,7 +119,7 @@ async def state(store: Store, name: str = "hook") -> Delivery:
 
 
 async def given_up(store: Store, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await queued(store, queue.DEAD) != count:
             await asyncio.sleep(0.005)
 
@@ -240,7 +240,7 @@ def test_what_has_waited_for_too_long_is_given_up() -> None:
             await until(lambda: len(target.tried) > deliveries.DOWN_AFTER)
             clock.now += DAY
             deliverer._count_at = 0.0
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while await queued(store):
                     await asyncio.sleep(0.01)
         assert (await state(store)).failed == 20
@@ -359,7 +359,7 @@ def test_what_waits_for_a_target_that_is_no_more_goes_in_time() -> None:
 def test_nothing_runs_where_there_are_no_targets() -> None:
     async def go() -> None:
         store = memory_store()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             await deliveries.run(store, Targets({}), region="r", node="n", alone=True)
 
     run(go())

@@ -10,7 +10,7 @@ from tests.namespace.windowed import Worker
 
 
 async def kept_soon(worker: Worker, key: str) -> bytes:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (data := await worker.kept(key)) is None:
             await asyncio.sleep(0.001)
     return data

@@ -17,6 +17,12 @@ from tests.namespace.support import LARGE, SECOND, Clock, pattern, rows, run
 from tests.namespace.windowed import NAME, Worker, site
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for seconds is not taken for another worker that does."""
+    monkeypatch.setattr(watch, "STALLED", 60.0)
+
+
 async def reading_to(
     worker: Worker, remote: MemoryRemote, place: int
 ) -> tuple[Gate, asyncio.Task[bytes]]:
@@ -38,7 +44,7 @@ async def chunks_of(worker: Worker) -> int:
 
 
 async def chunks_are(worker: Worker, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await chunks_of(worker) != count:
             await asyncio.sleep(0.001)
 
@@ -66,7 +72,7 @@ def test_another_worker_reads_chunks_as_they_are_sealed() -> None:
         async with site(remote, workers=2) as (first, second):
             gate, one = await reading_to(first, remote, 3 * pump.CHUNK)
             stream = second.stream("k")
-            got = b""
+            got = bytearray()
             while len(got) < 2 * pump.CHUNK:
                 got += await anext(stream)
             assert await second.copy("k") is None

@@ -66,7 +66,7 @@ def message(reply: Reply) -> str:
 def ended(node: Node, job: str) -> dict[str, Any]:
     """The status of a job, once it is over."""
     ask = {"ID": job, "Kind": "", "DaemonID": "", "Bck": None, "Buckets": None}
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while time.monotonic() < until:
         reply = node.send(
             "GET",

@@ -192,7 +192,7 @@ def told_of_range(node: Node, bucket: str) -> str:
 
 def eventually(holds: Callable[[], bool], *, times: int = 4) -> None:
     """Of many gateways each hears of a bucket's new props a moment later: ask until all have."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     in_a_row = 0
     while in_a_row < times:
         in_a_row = in_a_row + 1 if holds() else 0

@@ -48,7 +48,7 @@ def info(node: Node, target: str, query: str, *, path: str = "") -> tuple[Reply,
 
 
 def tries() -> Iterator[None]:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while time.monotonic() < end:
         yield
         time.sleep(0.02)

@@ -227,7 +227,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 
 def written(node: Node, request: str) -> dict[str, Any]:
     """The line of a request, once it is there."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for line in lines(node.data / "log" / "audit.jsonl"):
             if line["request_id"] == request:

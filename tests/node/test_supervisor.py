@@ -67,7 +67,7 @@ def test_a_request_that_never_ends_is_cut_off_after_the_stop_timeout(tmp_path: P
         time.sleep(0.2)
         begin = time.monotonic()
         assert node.stop() == 0
-        assert 0.8 < time.monotonic() - begin < 9
+        assert 0.8 < time.monotonic() - begin < 20
         assert "did not stop in time and is killed" in node.log()
         connection.close()
 

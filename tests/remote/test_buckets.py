@@ -24,7 +24,7 @@ from tests.remote.test_listings import ais
 from tests.remote.windows import Remote
 from tests.servers.faults import FaultProxy
 
-SECONDS = 30
+SECONDS = 60
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ LARGE = os.urandom(20 * MiB + 12345)
 
 
 def cached_soon(remote: Remote, key: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not remote.is_cached(key):
         assert time.monotonic() < deadline, f"{key} is not cached"
         time.sleep(0.02)

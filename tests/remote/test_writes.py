@@ -342,9 +342,9 @@ def test_a_long_complete_begins_its_reply_in_time(
     window: Window, cache: Node, faults: FaultProxy
 ) -> None:
     remote = window()
-    client = cache.client(read_timeout=4)
+    client = cache.client(read_timeout=10)
     asked = _upload(client, remote)
-    faults.add(Fault("POST", delay=6.0))
+    faults.add(Fault("POST", delay=12.0))
     done = client.complete_multipart_upload(**asked)
     found = same_there(remote, "k", LARGE)
     assert done["ETag"] == found["ETag"]

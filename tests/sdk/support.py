@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from aistore import Client
 from aistore.sdk.bucket import Bucket
 
-SECONDS = 30
+SECONDS = 60
 
 
 def fill(bucket: Bucket, names: Iterable[str]) -> Bucket:

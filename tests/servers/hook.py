@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 from urllib.parse import unquote_plus
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 class Heard(NamedTuple):

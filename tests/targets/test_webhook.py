@@ -90,13 +90,13 @@ def test_no_redirect_is_followed(status: int) -> None:
 
 def test_one_that_hangs_is_given_up_in_time() -> None:
     def hang(_: Heard) -> int:
-        time.sleep(2)
+        time.sleep(10)
         return 200
 
     with Hook(hang) as hook:
         began = time.monotonic()
         error = failure(hook, timeout=0.3)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 8
         assert not error.refused
 
 

@@ -30,7 +30,7 @@ FIELDS = [
     "BucketKeyStatus", "ChecksumAlgorithm", "ObjectAccessControlList", "ObjectOwner",
     "LifecycleExpirationDate", "IntelligentTieringReferenceDate",
 ]  # fmt: skip
-SECONDS = 8.0
+SECONDS = 60.0
 
 
 def configuration(bucket: str, identity: str = "all", **more: Any) -> dict[str, Any]:

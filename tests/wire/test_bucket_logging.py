@@ -56,7 +56,7 @@ def records(s3: Any, bucket: str, prefix: str = "log/") -> list[dict[str, str]]:
 
 def awaited(s3: Any, bucket: str, wanted: Callable[[dict[str, str]], bool]) -> dict[str, str]:
     """The line that is wanted, as soon as it is delivered."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for record in records(s3, bucket):
             if wanted(record):

@@ -411,7 +411,7 @@ def test_eventbridge_hears_of_everything(told: Any, watched: str, hook: Hook) ->
 
 
 def until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -157,7 +157,7 @@ def test_entities_and_document_types_are_malformed(
         body=body,
     )
     expect_error(reply, 400, "MalformedXML")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert b"root:" not in reply.body
     assert s3.head_object(Bucket=bucket, Key="k")["ContentLength"] == 1
     with refused(404, "404"):
