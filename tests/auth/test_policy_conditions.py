@@ -221,6 +221,16 @@ def test_all_conditions_of_a_statement_must_hold(
     assert (ask(amy, "s3:GetObject", access, context=context) is Decision.ALLOW) == expected
 
 
+@pytest.mark.parametrize("operator", ["IpAddress", "NotIpAddress"])
+def test_one_policy_asked_again_and_again_answers_each_request_for_itself(operator: str) -> None:
+    condition = {operator: {IP: "10.0.0.0/28"}}
+    access = bucket(statement(Action="s3:GetObject", Condition=condition))
+    for number in [*range(40), *range(40), *reversed(range(40))]:
+        answer = ask(amy, "s3:GetObject", access, context={IP: f"10.0.0.{number}"})
+        within = number < 16
+        assert (answer is Decision.ALLOW) == (within == (operator == "IpAddress"))
+
+
 S3_KEYS = [
     # what S3's users write most often
     ("s3:ListBucket", ARN, {"StringLike": {PREFIX: "home/*"}}, {PREFIX: "home/amy"}, YES),

@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from aisle.auth.policy import values
@@ -161,6 +162,8 @@ _ORDER: Final = {
 NULL: Final = "Null"
 _ABSENT: Final = ("true",)
 _PRESENT: Final = ("false",)
+# How many answers a condition keeps.
+_REMEMBERED: Final = 8
 
 # Positive operators; negated ones are the same with another name.
 _OPERATORS: Final[dict[str, _Text | _Typed]] = {
@@ -221,8 +224,9 @@ class Condition:
     """One operator on one key; `values` are the policy's, as they are written.
 
     `test` tells whether a value of the request fits one of the policy's; it is `None` if they have
-    variables, and is then made from `templates` when asked. A `plain` condition needs nothing but
-    the test, where the request has the key.
+    variables, and is then made from `templates` when asked. `plainly` is the answer for the values
+    of a request that has the key, where nothing else matters. The last few answers are kept:
+    addresses and programs that ask are few, and ask again.
     """
 
     operator: Operator
@@ -230,22 +234,18 @@ class Condition:
     values: tuple[str, ...]
     test: Test | None
     templates: tuple[Parts, ...]
-    plain: bool
+    plainly: Callable[[tuple[str, ...]], bool] | None
     negative: bool
 
     def holds(self, known: Known, allow: bool) -> bool:
         """Whether it does; `allow` is the statement's effect, which settles what is unknown."""
         try:
             given = known[self.key]
-            test = self.test
-            if given is None or test is None or not self.plain:
+            if given is None or self.plainly is None:
                 return self._holds(given, known)
         except Unknown:
             return not allow
-        for value in given:
-            if test(value):
-                return not self.negative
-        return self.negative
+        return self.plainly(given)
 
     def _holds(self, given: Given, known: Known) -> bool:
         if self.operator.name == NULL:
@@ -294,8 +294,21 @@ def compile_condition(
         templates = tuple(how.split(text, variables) for text in given)
         if not any(has_variables(part) for parts in templates for part in parts):
             test = how.test(templates)
-    plain = name.each is None and name.name != NULL
-    return Condition(name, key, tuple(given), test, templates, plain, name.negative)
+    plainly = None
+    if test is not None and name.each is None and name.name != NULL:
+        plainly = _remembering(test, name.negative)
+    return Condition(name, key, tuple(given), test, templates, plainly, name.negative)
+
+
+def _remembering(test: Test, negative: bool) -> Callable[[tuple[str, ...]], bool]:
+    @lru_cache(maxsize=_REMEMBERED)
+    def plainly(given: tuple[str, ...]) -> bool:
+        for value in given:
+            if test(value):
+                return not negative
+        return negative
+
+    return plainly
 
 
 def _typed(how: _Typed, given: Sequence[str]) -> Test:
