@@ -17,7 +17,7 @@ from aisle.api.s3.operations import ROUTES
 from aisle.cli.commands import COMMANDS, Command
 from aisle.cli.parser import command_parser
 from aisle.core import features, settings
-from aisle.node.options import OPTIONS
+from aisle.node.optiontable import OPTIONS
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 

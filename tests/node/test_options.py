@@ -8,7 +8,8 @@ import pytest
 from aisle.core.errors import ConfigError
 from aisle.node.command import banner
 from aisle.node.convert import STANDARD_OUTPUT
-from aisle.node.options import OPTIONS, NodeOptions, load
+from aisle.node.options import NodeOptions, load
+from aisle.node.optiontable import OPTIONS
 
 KEYS = {"AISLE_ROOT_ACCESS_KEY": "admin", "AISLE_ROOT_SECRET_KEY": "top-secret-words"}
 
@@ -51,6 +52,7 @@ ALONE = {
     "tls_client_ca": "/x/clients.crt", "tls_client_auth": "optional", "tls_min": "1.3",
     "trusted_proxy": "10.0.0.0/8,::1", "max_connections": "100", "max_requests": "50",
     "header_timeout": "5s", "body_timeout": "6s", "send_timeout": "7s",
+    "row_cache": "64MiB",
 }  # fmt: skip
 TOGETHER = {
     "index": "postgresql://aisle@db:5432/aisle", "blobs": "s3://bucket/prefix?endpoint=http://s:9",
@@ -113,6 +115,7 @@ def test_every_option_can_be_set_in_all_its_ways(tmp_path: Path) -> None:
     alone = in_all_ways(ALONE, tmp_path)
     assert alone.mountpaths == (Path("/x/a"), Path("/x/b"))
     assert alone.stop_timeout == 120
+    assert alone.row_cache == 64 << 20
     assert alone.endpoint == "https://[::1]:81"
     assert (alone.tls_cert, alone.tls_key) == (Path("/x/server.crt"), Path("/x/server.key"))
     assert alone.embedded
@@ -256,6 +259,8 @@ def test_options_travel_to_another_process() -> None:
         ([], {"AISLE_PORT": "70000"}, r"port \(environment\): expected a number from 1 to 65535"),
         (["--workers", "0"], {}, "workers .* from 1 to 256"),
         (["--stop-timeout", "soon"], {}, "stop_timeout .* expected a duration"),
+        (["--row-cache", "much"], {}, "row_cache .* expected a size"),
+        (["--row-cache", "2TiB"], {}, "row_cache .* expected from 0 to"),
         (["--durability", "none"], {}, "expected one of strict, relaxed"),
         (["--domain", "http://x"], {}, "expected host names"),
         (["--host", "a b"], {}, "expected an address"),

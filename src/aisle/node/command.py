@@ -16,9 +16,10 @@ from aisle import __version__
 from aisle.core.errors import ConfigError
 from aisle.node import directories, options, root, selfsigned, supervisor, tls
 from aisle.node.options import NodeOptions
+from aisle.node.optiontable import variable_of
 from aisle.node.worker import OpenApp
 
-_GIVEN_KEYS: Final = f"those of {options.variable_of('root_access_key')}"
+_GIVEN_KEYS: Final = f"those of {variable_of('root_access_key')}"
 
 
 def run(

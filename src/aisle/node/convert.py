@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from aisle.core.units import parse_bool, parse_duration
+from aisle.core.units import parse_bool, parse_duration, parse_size
 
 Kind = Literal[
-    "path", "paths", "file", "text", "texts", "url", "int", "bool", "choice", "duration", "secret"
-]
+    "path", "paths", "file", "text", "texts", "url", "int", "bool", "choice", "duration", "secret",
+    "size",
+]  # fmt: skip
 STANDARD_OUTPUT: Final = Path("-")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -117,6 +118,16 @@ def to_int(row: Option, raw: Any) -> int:
     if not isinstance(raw, int) or isinstance(raw, bool) or not row.low <= raw <= row.high:
         raise ValueError(f"expected a number from {row.low} to {row.high}")
     return raw
+
+
+def to_size(row: Option, raw: Any) -> int:
+    """A number of bytes."""
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        raw = str(raw)
+    size = parse_size(to_text(row, raw))
+    if not row.low <= size <= row.high:
+        raise ValueError(f"expected from {row.low} to {row.high} bytes")
+    return size
 
 
 def to_bool(row: Option, raw: Any) -> bool:

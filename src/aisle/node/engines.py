@@ -20,7 +20,7 @@ from aisle.node.options import NodeOptions
 from aisle.store.base import ABSENT, Blobs, Check, Index, Put
 from aisle.store.epoch import Epoch
 from aisle.store.files import Durability, FileBlobs
-from aisle.store.sqlite import SqliteIndex
+from aisle.store.sqlite import SqliteIndex, shares
 
 # URL scheme -> module, class, and what to install for it.
 ENGINES: Final = {
@@ -58,7 +58,12 @@ async def open_index(options: NodeOptions, epoch: Epoch | None = None) -> Index:
     if options.index:
         index: Index = await _engine(options.index).open(options.index)
         return index
-    return SqliteIndex.open(options.data / "index.db", durability=_durability(options), epoch=epoch)
+    return SqliteIndex.open(
+        options.data / "index.db",
+        durability=_durability(options),
+        epoch=epoch,
+        recent=shares(options.row_cache // options.workers),
+    )
 
 
 async def _open_blobs(options: NodeOptions, index: Index) -> Blobs:

@@ -40,8 +40,15 @@ BULKY: Final = frozenset({"body"})
 WATCHED: Final = frozenset(
     {"bucket", "config", "document", "account", "user", "accesskey", "role", "revoked"}
 )
-# Tables whose rows are kept for a while once they were read, and how many bytes of them at most.
-RECENT: Final[Mapping[str, int]] = {"object": 8 << 20, "body": 32 << 20}
+
+
+def shares(size: int) -> dict[str, int]:
+    """Of which tables rows are kept for a while once they were read, and how many bytes of them at
+    most: `size` altogether. A row of a body is some five times as large as one of an object."""
+    return {"object": size // 5, "body": size - size // 5} if size else {}
+
+
+RECENT: Final[Mapping[str, int]] = shares(64 << 20)
 
 
 class SqliteIndex:
@@ -84,9 +91,9 @@ class SqliteIndex:
 
         `bulky` names the tables of values of kilobytes that are never scanned. With an `epoch`
         that all processes share which write this database, `epoch()` watches the tables that are
-        `watched` through it, and rows of the tables of `recent` are kept once they were read;
-        without one it asks SQLite, watches all tables and keeps nothing. Raises `ConfigError` if
-        the file cannot be opened, is not ours, or is of a newer version.
+        `watched` through it, and of the tables of `recent` so many bytes of rows are kept once they
+        were read; without one it asks SQLite, watches all tables and keeps nothing. Raises
+        `ConfigError` if the file cannot be opened, is not ours, or is of a newer version.
         """
         for table in bulky:
             check_table(table)

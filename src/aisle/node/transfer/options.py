@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from aisle.core.errors import ConfigError
 from aisle.node import options
 from aisle.node.options import NodeOptions
+from aisle.node.optiontable import OPTIONS
 
 ACCESS_KEY_ENV: Final = "AISLE_SOURCE_ACCESS_KEY"
 SECRET_KEY_ENV: Final = "AISLE_SOURCE_SECRET_KEY"  # noqa: S105 - the name of a variable
@@ -160,7 +161,7 @@ def _parser(command: str, description: str, examples: str) -> argparse.ArgumentP
     )
     group = parser.add_argument_group("storage, as for a node")
     group.add_argument("--config", metavar="FILE", help="TOML file of a node")
-    for option in options.OPTIONS:
+    for option in OPTIONS:
         if option.group != "storage" or not option.flag:
             continue
         text = f"{option.help} (default: {option.default})".replace("%", "%%")
