@@ -202,7 +202,7 @@ def test_tags_that_a_bucket_is_to_have(people: People, shelf: str) -> None:
         "aws:RequestTag/team", "blue"
     )
     allowed = {
-        "Action": ["s3:PutBucketTagging", "s3:CreateBucket"],
+        "Action": ["s3:PutBucketTagging", "s3:TagResource", "s3:CreateBucket"],
         "Resource": "*",
         "Condition": condition,
     }

@@ -151,6 +151,10 @@ def test_cve_2024_24747_an_account_does_not_reach_users_of_another(
         ("delete_login_profile", {}),
         ("list_attached_user_policies", {}),
         ("list_groups_for_user", {}),
+        ("list_mfa_devices", {}),
+        ("list_ssh_public_keys", {}),
+        ("list_service_specific_credentials", {}),
+        ("list_signing_certificates", {}),
     ]
     for call, parameters in calls:
         with refused("NoSuchEntity", 404):

@@ -113,6 +113,12 @@ def test_what_is_not_kept_at_all_is_listed_as_nothing(alice: Person) -> None:
     assert iam.list_attached_user_policies(UserName=alice.name)["AttachedPolicies"] == []
     assert iam.list_groups_for_user(UserName=alice.name)["Groups"] == []
     assert iam.list_account_aliases()["AccountAliases"] == []
+    assert iam.list_virtual_mfa_devices(AssignmentStatus="Assigned")["VirtualMFADevices"] == []
+    for name in ({"UserName": alice.name}, {}):
+        assert iam.list_mfa_devices(**name)["MFADevices"] == []
+        assert iam.list_ssh_public_keys(**name)["SSHPublicKeys"] == []
+        assert iam.list_signing_certificates(**name)["Certificates"] == []
+        assert iam.list_service_specific_credentials(**name)["ServiceSpecificCredentials"] == []
     summary = iam.get_account_summary()["SummaryMap"]
     assert summary["Users"] == len(iam.list_users(MaxItems=1000)["Users"])
     assert summary["Groups"] == 0

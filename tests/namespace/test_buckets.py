@@ -15,7 +15,7 @@ from aisle.core.errors import (
     WriteConflict,
 )
 from aisle.core.names import BucketName
-from aisle.namespace import buckets, objects, uploads
+from aisle.namespace import buckets, documents, objects, uploads
 from aisle.namespace.objects import Description
 from aisle.namespace.store import BucketRow
 from tests.namespace.support import (
@@ -218,5 +218,41 @@ def test_a_bucket_is_reborn_with_its_documents_and_without_what_was_begun() -> N
         assert rows == [(new.record.id + b"policy", b"{}")]
         with pytest.raises(BucketNotFound):
             await put(store, old, b"key", b"data")
+
+    run(main())
+
+
+# --- tags -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_of_many_who_change_tags_at_once_none_undoes_what_another_did(seed: int) -> None:
+    async def main() -> None:
+        store = unhurried_store(seed)
+        bucket = await make_bucket(store)
+
+        async def change(name: str) -> None:
+            await documents.change_tags(store, bucket, lambda tags: {**tags, name: seed * "x"})
+            if name in "bdf":
+                await documents.change_tags(
+                    store, bucket, lambda tags: {key: tags[key] for key in tags if key != name}
+                )
+
+        await asyncio.gather(*(change(name) for name in "abcdef"))
+        assert sorted(await documents.tags_of(store, bucket)) == ["a", "c", "e"]
+        await documents.change_tags(store, bucket, lambda _: {})
+        assert documents.TAGGING not in (await documents.of(store, bucket)).raw
+
+    run(main())
+
+
+def test_tags_of_a_bucket_that_goes_meanwhile_are_not_set() -> None:
+    async def main() -> None:
+        store = memory_store()
+        bucket = await make_bucket(store)
+        await buckets.delete(store, bucket.name)
+        with pytest.raises(BucketNotFound):
+            await documents.change_tags(store, bucket, lambda tags: {**tags, "a": "b"})
+        assert not await rows(store, "document")
 
     run(main())

@@ -78,6 +78,8 @@ def test_the_status_is_what_was_set(s3: Any, bucket: str, status: str) -> None:
         ("", 400, ("MalformedXML", "MissingRequestBodyError")),
         ("<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete>"
          "</VersioningConfiguration>", 501, "NotImplemented"),
+        ("<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Off</MfaDelete>"
+         "</VersioningConfiguration>", 400, "MalformedXML"),
     ],
 )  # fmt: skip
 def test_what_is_no_configuration_is_refused(
@@ -97,6 +99,17 @@ def test_mfa_is_refused_and_its_absence_is_not(s3: Any, bucket: str) -> None:
     configuration["MFADelete"] = "Disabled"
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=configuration)
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+
+
+def test_that_mfa_delete_is_disabled_is_told_once_it_was_said(s3: Any, bucket: str) -> None:
+    switch(s3, bucket)
+    assert "MFADelete" not in s3.get_bucket_versioning(Bucket=bucket)
+    configuration = {"Status": "Suspended", "MFADelete": "Disabled"}
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=configuration)
+    for status in ("Suspended", "Enabled"):
+        switch(s3, bucket, status)
+        told = s3.get_bucket_versioning(Bucket=bucket)
+        assert (told["Status"], told["MFADelete"]) == (status, "Disabled")
 
 
 def test_the_switch_of_no_bucket_is_no_such_bucket(s3: Any) -> None:
@@ -468,7 +481,7 @@ def test_a_suspension_that_is_refused_says_which_configuration_forbids_it(s3: An
     name = f"kept-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
     try:
-        with pytest.raises(ClientError, match="it has an object lock configuration"):
+        with pytest.raises(ClientError, match="An Object Lock configuration is present"):
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Suspended"})
     finally:
         s3.delete_bucket(Bucket=name)

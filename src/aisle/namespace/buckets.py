@@ -44,7 +44,7 @@ _DOCUMENTS: Final = 10_000
 _POLICY: Final = b"policy"
 _VERSIONING: Final = "versioning.enabled"
 # Of `documents.BITS`, which stand above this, those of what needs versions; a test ties the two.
-_KEEPS_VERSIONS: Final = ((1, "an object lock"), (16, "a replication"))
+_KEEPS_VERSIONS: Final = ((1, "an Object Lock"), (16, "a replication"))
 SHARED: Final = 1.0
 _KEPT: Final = 10_000  # rows in memory
 

@@ -23,7 +23,7 @@ from aisle.namespace import buckets
 from aisle.namespace.records import Bucket, encode
 from aisle.namespace.records.encoding import reader
 from aisle.namespace.store import RETRIES, BucketRow, Store
-from aisle.store.base import Change, Delete, Put
+from aisle.store.base import ABSENT, Change, Check, Delete, Put
 
 _log = logging.getLogger("aisle.documents")
 
@@ -44,6 +44,7 @@ PAYMENT: Final = b"requestPayment"
 TAGGING: Final = b"tagging"  # MessagePack of a map
 ABAC: Final = b"abac"
 ACCELERATE: Final = b"accelerate"
+MFA_DELETE: Final = b"mfa-delete"  # there if somebody has said that it is disabled
 # Who reads or writes an object must know of these: `Bucket.has` tells without a look at them.
 BITS: Final[Mapping[bytes, int]] = {
     kind: 1 << place
@@ -171,6 +172,31 @@ async def tags_of(store: Store, row: BucketRow) -> dict[str, str]:
     """The tags of a bucket."""
     raw = (await of(store, row)).raw.get(TAGGING)
     return {} if raw is None else _tags(raw)
+
+
+async def change_tags(
+    store: Store, row: BucketRow, edit: Callable[[Mapping[str, str]], Mapping[str, str]]
+) -> None:
+    """Give a bucket the tags that `edit` makes of those it has, in one commit that stands on them:
+    of two who add tags at once neither loses its own. Raises `BucketNotFound`, and what `edit`
+    does."""
+    key = row.record.id + TAGGING
+    for _ in range(RETRIES):
+        raw = (await of(store, row)).raw.get(TAGGING)
+        tags = edit({} if raw is None else _tags(raw))
+        try:
+            await store.index.commit(
+                Check("document", key, ABSENT if raw is None else raw),
+                Put("document", key, encode_tags(tags)) if tags else Delete("document", key),
+                *buckets.guard(row),
+            )
+        except RowChanged:
+            store.documents.pop(row.record.id, None)
+            row = await buckets.refresh(store, row)
+            continue
+        store.documents.pop(row.record.id, None)
+        return
+    raise WriteConflict(f'bucket "{row.record.name}" is being changed by too many writers')
 
 
 def encode_tags(tags: Mapping[str, str]) -> bytes:

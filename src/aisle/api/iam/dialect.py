@@ -13,7 +13,7 @@ from typing import Final
 
 from aisle.api.access import count_user, identify
 from aisle.api.base import Context, Response, Service, read_all
-from aisle.api.iam import account, errors, keys, passwords, policies, query, sts, users
+from aisle.api.iam import account, credentials, errors, keys, passwords, policies, query, sts, users
 from aisle.api.iam.errors import IamError
 from aisle.api.iam.operations import IAM, NAMESPACES, OPERATIONS, VERSIONS, Operation
 from aisle.api.iam.query import Form
@@ -48,6 +48,11 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "DeleteUserPolicy": policies.delete_user_policy,
     "ListAttachedUserPolicies": policies.list_attached_user_policies,
     "ListGroupsForUser": policies.list_groups_for_user,
+    "ListMFADevices": credentials.list_mfa_devices,
+    "ListSSHPublicKeys": credentials.list_ssh_public_keys,
+    "ListServiceSpecificCredentials": credentials.list_service_specific_credentials,
+    "ListSigningCertificates": credentials.list_signing_certificates,
+    "ListVirtualMFADevices": credentials.list_virtual_mfa_devices,
     "CreateLoginProfile": passwords.create_login_profile,
     "GetLoginProfile": passwords.get_login_profile,
     "UpdateLoginProfile": passwords.update_login_profile,

@@ -69,6 +69,11 @@ SERVED: Final = (
     _served(IAM, "ChangePassword", "OldPassword! NewPassword!"),
     _served(IAM, "ListAttachedUserPolicies", f"UserName! PathPrefix {_PAGE}"),
     _served(IAM, "ListGroupsForUser", f"UserName! {_PAGE}"),
+    _served(IAM, "ListMFADevices", f"UserName {_PAGE}"),
+    _served(IAM, "ListSSHPublicKeys", f"UserName {_PAGE}"),
+    _served(IAM, "ListServiceSpecificCredentials", f"UserName ServiceName {_PAGE}"),
+    _served(IAM, "ListSigningCertificates", f"UserName {_PAGE}"),
+    _served(IAM, "ListVirtualMFADevices", f"AssignmentStatus {_PAGE}"),
     _served(IAM, "GetAccountSummary"),
     _served(IAM, "ListAccountAliases", _PAGE),
     _served(STS, "GetCallerIdentity", open=True),
@@ -112,13 +117,12 @@ _REFUSED: Final = {
         GetServiceLastAccessedDetailsWithEntities GetServiceLinkedRoleDeletionStatus
         ListAttachedGroupPolicies ListAttachedRolePolicies ListDelegationRequests
         ListEntitiesForPolicy ListGroupPolicies ListGroups ListInstanceProfileTags
-        ListInstanceProfiles ListInstanceProfilesForRole ListMFADeviceTags ListMFADevices
+        ListInstanceProfiles ListInstanceProfilesForRole ListMFADeviceTags
         ListOpenIDConnectProviderTags ListOpenIDConnectProviders ListOrganizationsFeatures
         ListPolicies ListPoliciesGrantingServiceAccess ListPolicyTags ListPolicyVersions
         ListRolePolicies ListRoleTags ListRoles ListSAMLProviderTags ListSAMLProviders
-        ListSSHPublicKeys ListServerCertificateTags ListServerCertificates
-        ListServiceSpecificCredentials ListSigningCertificates ListVirtualMFADevices
-        PutAccountProperties PutGroupPolicy PutRolePermissionsBoundary PutRolePolicy
+        ListServerCertificateTags ListServerCertificates PutAccountProperties PutGroupPolicy
+        PutRolePermissionsBoundary PutRolePolicy
         PutUserPermissionsBoundary RejectDelegationRequest
         RemoveClientIDFromOpenIDConnectProvider RemoveRoleFromInstanceProfile
         RemoveUserFromGroup ResetServiceSpecificCredential ResyncMFADevice

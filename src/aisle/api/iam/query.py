@@ -37,6 +37,7 @@ class Rule(NamedTuple):
 
 RULES: Final[Mapping[str, Rule]] = {
     "AccessKeyId": Rule(1, 128, r"[\x21-\x7e]+"),
+    "AssignmentStatus": Rule(3, 10, "Assigned|Unassigned|Any"),
     "DurationSeconds": Rule(1, 6, "[0-9]+"),
     "Marker": Rule(1, 320, r"[\x20-\xff]+"),
     "MaxItems": Rule(1, 4, "[0-9]+"),
@@ -53,6 +54,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "PolicyName": Rule(1, 128, _NAME),
     "RoleArn": Rule(20, 2048, r"[\x20-\x7e]+"),
     "RoleSessionName": Rule(2, 64, _NAME),
+    "ServiceName": Rule(1, 128, _NAME),
     "Status": Rule(6, 8, "Active|Inactive"),
     "UserName": Rule(1, 128, _NAME),
     "WebIdentityToken": Rule(4, 20000, r"[\x21-\x7e]+"),

@@ -72,10 +72,13 @@ _OPERATIONS: Final[Mapping[str, str]] = {
     "CompleteMultipartUpload": "REST.POST.UPLOAD",
     "CopyObject": "REST.COPY.OBJECT",
     "ListParts": "REST.GET.UPLOAD",
+    "ListTagsForResource": "REST.GET.TAGGING",
     "PostObject": "REST.POST.OBJECT",
     "PreflightObject": "REST.OPTIONS.PREFLIGHT",
     "RestoreObject": "REST.POST.RESTORE",
     "SelectObjectContent": "REST.SELECT.OBJECT",
+    "TagResource": "REST.POST.TAGGING",
+    "UntagResource": "REST.DELETE.TAGGING",
     "UploadPart": "REST.PUT.PART",
     "UploadPartCopy": "REST.COPY.PART",
 }

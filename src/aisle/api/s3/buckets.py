@@ -28,7 +28,7 @@ from aisle.namespace.records import Bucket
 _REGION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _DOCUMENT_LIMIT: Final = 64 << 10
 MAX_BUCKETS: Final = 10_000
-_TAG: Final = Action("s3:PutBucketTagging", permissions.CREATE_BUCKET)
+_TAG: Final = Action("s3:TagResource", permissions.CREATE_BUCKET)
 
 
 async def list_buckets(svc: Service, ctx: Context) -> Response:

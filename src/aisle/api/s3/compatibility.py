@@ -53,7 +53,9 @@ KEPT: Final[Mapping[str, str]] = {
 
 # What is otherwise here than at Amazon, of operations that work.
 NOTES: Final[Mapping[str, str]] = {
-    "PutBucketVersioning": "MFA delete is refused.",
+    "PutBucketVersioning": (
+        "MFA delete is refused; that it is disabled is told once somebody has said so."
+    ),
     "CreateBucket": "The namespace of names is `global`; those of accounts are refused.",
     **dict.fromkeys(
         (
@@ -87,7 +89,7 @@ NOTES: Final[Mapping[str, str]] = {
     "PutBucketWebsite": "Served below the node's `--website-domain`s.",
     "PutBucketAbac": (
         "Where it is enabled, policies may ask for the bucket's tags (`aws:ResourceTag`); tags are"
-        " still set by PutBucketTagging."
+        " set by TagResource of S3 Control, and still by PutBucketTagging."
     ),
     "PutBucketRequestPayment": (
         "Nobody is billed; requests by others than the bucket's owner need"

@@ -18,6 +18,7 @@ from aisle.api.s3 import (
     bodykeys,
     buckets,
     configurations,
+    control,
     copies,
     cors,
     deletes,
@@ -189,6 +190,8 @@ async def handle(svc: Service, ctx: Context) -> Response:
     head = ctx.head
     if not (svc.root_api or is_mounted(head)):
         raise S3Error("InvalidURI", "The S3 API answers under /s3 only on this cluster.")
+    if control.takes(head):
+        return await control.handle(svc, ctx)
     raw_bucket, raw_key = split_target(head, svc.domains)
     ctx.bucket = decode_component(raw_bucket)
     ctx.key = decode_component(raw_key)
@@ -307,7 +310,6 @@ def tell(ctx: Context, error: AisleError) -> Response:
     headers += _marked(error)
     if ctx.head.method == "HEAD":
         return Response(told.status, headers, error=told.code)
-    body = errors.render(
-        told, resource=ctx.resource, request_id=ctx.request_id, host_id=HOST_ID.decode()
-    )
+    render = control.wrapped if control.takes(ctx.head) else errors.render
+    body = render(told, resource=ctx.resource, request_id=ctx.request_id, host_id=HOST_ID.decode())
     return Response(told.status, headers, body, error=told.code)

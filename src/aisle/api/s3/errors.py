@@ -57,6 +57,17 @@ def _with(code: str, details: Callable[[Any], Mapping[str, object]]) -> Teller:
     return lambda error: Told(status, code, message, details(error))
 
 
+def _versions_kept(error: e.VersionsKept) -> Told:
+    """In Amazon's words, by which Terraform knows that versioning is to be left as it is."""
+    what = f"{error.what[:1].upper()}{error.what[1:]} configuration"
+    status = MESSAGES["InvalidBucketState"][0]
+    return Told(
+        status,
+        "InvalidBucketState",
+        f"{what} is present on this bucket, so the versioning state cannot be changed.",
+    )
+
+
 def _expired(error: e.RequestExpired) -> Told:
     times: dict[str, object] = {}
     if error.expiry is not None:
@@ -199,7 +210,7 @@ TABLE: Final[Mapping[type[e.AisleError], Teller]] = {
     ),
     e.DeleteMarkerNamed: _plain("MethodNotAllowed"),
     e.ObjectLocked: _locked,
-    e.VersionsKept: _spoken("InvalidBucketState"),
+    e.VersionsKept: _versions_kept,
     e.WriteOffsetWrong: _plain("InvalidWriteOffset"),
     e.TooManyAppends: _plain("TooManyParts"),
     e.TokenReused: _plain("IdempotencyParameterMismatch"),

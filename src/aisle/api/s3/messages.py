@@ -193,6 +193,7 @@ MESSAGES: Final[Mapping[str, tuple[int, str]]] = {
         404,
         "The specified object does not have a ObjectLock configuration",
     ),
+    "NoSuchResource": (404, "The specified resource doesn't exist."),
     "NoSuchTagSet": (404, "The TagSet does not exist"),
     "NoSuchWebsiteConfiguration": (
         404,

@@ -16,10 +16,10 @@ from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import read_document
 from aisle.api.s3.lists import MAX_KEYS, Encode, common_prefixes, data, encoding, leaf, text
 from aisle.api.s3.owners import owners
-from aisle.api.s3.xml import document, element, leaves, parse
+from aisle.api.s3.xml import MalformedXML, document, element, leaves, parse
 from aisle.core.dates import iso_date
 from aisle.core.errors import InvalidArgument
-from aisle.namespace import buckets
+from aisle.namespace import buckets, documents
 from aisle.namespace.listing import Page
 from aisle.namespace.records import VERSION, Versioned, decode, decoder, escape_key
 from aisle.namespace.store import BucketRow
@@ -34,6 +34,8 @@ async def get_bucket_versioning(svc: Service, ctx: Context) -> Response:
     row = await open_bucket(svc, ctx)
     status = row.record.versions
     parts = [element("Status", status)] if status else []
+    if documents.MFA_DELETE in (await documents.of(svc.store, row)).raw:
+        parts.append(element("MfaDelete", "Disabled"))
     return Response(200, XML, document("VersioningConfiguration", *parts))
 
 
@@ -41,7 +43,8 @@ async def put_bucket_versioning(svc: Service, ctx: Context) -> Response:
     row = await open_bucket(svc, ctx)
     body = await read_document(ctx.head, ctx.known_payload, ctx.body, _DOCUMENT_LIMIT)
     given = leaves(parse(body, "VersioningConfiguration"))
-    if given.get("MfaDelete", "").strip() == "Enabled" or ctx.head.header("x-amz-mfa"):
+    mfa_delete = given.get("MfaDelete", "").strip()
+    if mfa_delete == "Enabled" or ctx.head.header("x-amz-mfa"):
         raise S3Error(
             "NotImplemented", "MFA delete needs a device that this store does not know of."
         )
@@ -51,7 +54,11 @@ async def put_bucket_versioning(svc: Service, ctx: Context) -> Response:
             "IllegalVersioningConfigurationException",
             "The Status of versioning must be Enabled or Suspended.",
         )
-    await buckets.set_versioning(svc.store, row, suspended=status == "Suspended")
+    if mfa_delete not in ("", "Disabled"):
+        raise MalformedXML("MfaDelete is Enabled or Disabled")
+    row = await buckets.set_versioning(svc.store, row, suspended=status == "Suspended")
+    if mfa_delete:  # which is told from now on, as of a bucket that was configured with it
+        await documents.change(svc.store, row, {documents.MFA_DELETE: mfa_delete.encode()})
     return Response(200)
 
 

@@ -73,6 +73,7 @@ class VersionsKept(AisleError):
     """Versioning cannot be suspended: the bucket has `what` configuration, which needs versions."""
 
     def __init__(self, bucket: str, what: str) -> None:
+        self.what = what
         super().__init__(
             f'versioning of "{bucket}" cannot be suspended: it has {what} configuration'
         )
