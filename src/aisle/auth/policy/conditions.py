@@ -224,9 +224,9 @@ class Condition:
     """One operator on one key; `values` are the policy's, as they are written.
 
     `test` tells whether a value of the request fits one of the policy's; it is `None` if they have
-    variables, and is then made from `templates` when asked. `plainly` is the answer for the values
-    of a request that has the key, where nothing else matters. The last few answers are kept:
-    addresses and programs that ask are few, and ask again.
+    variables, and is then made from `templates` when asked. `without` is the answer for a request
+    that does not have the key, `plainly` that for the values of one that has, where nothing else
+    matters. The last few answers are kept: addresses and programs that ask are few, and ask again.
     """
 
     operator: Operator
@@ -234,6 +234,7 @@ class Condition:
     values: tuple[str, ...]
     test: Test | None
     templates: tuple[Parts, ...]
+    without: bool
     plainly: Callable[[tuple[str, ...]], bool] | None
     negative: bool
 
@@ -241,17 +242,17 @@ class Condition:
         """Whether it does; `allow` is the statement's effect, which settles what is unknown."""
         try:
             given = known[self.key]
-            if given is None or self.plainly is None:
+            if given is None:
+                return self.without
+            if self.plainly is None:
                 return self._holds(given, known)
         except Unknown:
             return not allow
         return self.plainly(given)
 
-    def _holds(self, given: Given, known: Known) -> bool:
+    def _holds(self, given: tuple[str, ...], known: Known) -> bool:
         if self.operator.name == NULL:
             given = _PRESENT if given else _ABSENT
-        if given is None:
-            return self._without()
         test = self.test or self._bound(known)
         hits = (bool(test(value)) for value in given)
         match self.operator.each:
@@ -261,12 +262,6 @@ class Condition:
                 return all(hit != self.negative for hit in hits)
             case Each.ANY:
                 return any(hit != self.negative for hit in hits)
-
-    def _without(self) -> bool:
-        """Whether it holds for a request that does not have the key."""
-        if self.operator.each is not None:
-            return self.operator.each is Each.ALL or self.operator.if_exists
-        return self.negative or self.operator.if_exists
 
     def _bound(self, known: Known) -> Test:
         found: list[Parts] = []
@@ -297,7 +292,17 @@ def compile_condition(
     plainly = None
     if test is not None and name.each is None and name.name != NULL:
         plainly = _remembering(test, name.negative)
-    return Condition(name, key, tuple(given), test, templates, plainly, name.negative)
+    without = _without(name, test)
+    return Condition(name, key, tuple(given), test, templates, without, plainly, name.negative)
+
+
+def _without(name: Operator, test: Test | None) -> bool:
+    """Whether a condition holds for a request that does not have the key."""
+    if name.name == NULL:
+        return test is not None and any(map(test, _ABSENT))
+    if name.each is not None:
+        return name.each is Each.ALL or name.if_exists
+    return name.negative or name.if_exists
 
 
 def _remembering(test: Test, negative: bool) -> Callable[[tuple[str, ...]], bool]:

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum, auto
 from functools import lru_cache
+from operator import methodcaller
 from typing import Final, NamedTuple
 
 # Asks for the value of a variable; `None` if the request has none, or several.
@@ -204,6 +205,8 @@ def _test(exact: frozenset[str], begin: tuple[str, ...], rest: tuple[Test, ...])
         return exact.__contains__
     if not exact and not begin and len(rest) == 1:
         return rest[0]
+    if not exact and not rest:
+        return methodcaller("startswith", begin)
     if not rest:
         return lambda text: text.startswith(begin) or text in exact
 
