@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.cluster import wait_until
-from tests.harness import Node, presign
+from tests.harness import Node, Reply, presign
 from tests.wire.sealed import KEY, OTHER, REPORTS, b64, customer, headers, source
 from tests.wire.support import (
     MIB,
@@ -219,6 +219,75 @@ def test_parts_need_the_key_that_their_upload_was_begun_with(s3: Any, bucket: st
     plain = begin(s3, bucket, "k2")
     with refused(400, "InvalidRequest"):
         put_part(s3, bucket, "k2", plain, 1, b"x", **customer())
+
+
+SSE = "x-amz-server-side-encryption"
+KMS_SENT = {
+    SSE: "aws:kms",
+    f"{SSE}-aws-kms-key-id": REPORTS,
+    f"{SSE}-context": CONTEXT,
+    f"{SSE}-bucket-key-enabled": "true",
+}
+
+
+def end(node: Node, bucket: str, key: str, upload: str, etag: str, sent: dict[str, str]) -> Reply:
+    body = (
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
+        f"<ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    )
+    target = f"{object_target(bucket, key)}?uploadId={upload}"
+    return node.send("POST", target, headers=sent, body=body.encode())
+
+
+@pytest.mark.parametrize(
+    ("mode", "sent"),
+    [
+        ("default", {SSE: "AES256"}),
+        ("AES256", {SSE: "AES256"}),
+        ("kms", KMS_SENT),
+        ("kms", {SSE: "aws:kms", f"{SSE}-aws-kms-key-id": "alias/reports"}),
+        ("dsse", {SSE: "aws:kms:dsse"}),
+    ],
+)
+def test_the_end_of_an_upload_may_say_again_how_it_is_encrypted(
+    sealing_node: Node, sealing: Any, vault: str, mode: str, sent: dict[str, str]
+) -> None:
+    upload = begin(sealing, vault, "k", **WRITES[mode])
+    part = put_part(sealing, vault, "k", upload, 1, b"x")
+    assert end(sealing_node, vault, "k", upload, part["ETag"], sent).status == 200
+    found = sealing.get_object(Bucket=vault, Key="k")
+    assert (found["Body"].read(), told(found)) == (b"x", TOLD[mode])
+
+
+@pytest.mark.parametrize(
+    ("mode", "change"),
+    [
+        ("AES256", {SSE: "aws:kms"}),
+        ("kms", {SSE: "AES256"}),
+        ("kms", KMS_SENT | {f"{SSE}-aws-kms-key-id": "aisle"}),
+        ("kms", KMS_SENT | {f"{SSE}-context": b64(b'{"team":"red"}')}),
+        ("kms", KMS_SENT | {f"{SSE}-bucket-key-enabled": "false"}),
+        ("customer", {SSE: "AES256"}),
+    ],
+)
+def test_the_end_of_an_upload_cannot_say_another_encryption(
+    sealing_node: Node, sealing: Any, vault: str, mode: str, change: dict[str, str]
+) -> None:
+    upload = begin(sealing, vault, "k", **WRITES[mode])
+    part = put_part(sealing, vault, "k", upload, 1, b"x", **READS[mode])
+    reply = end(sealing_node, vault, "k", upload, part["ETag"], change)
+    expect_error(reply, 400, "InvalidRequest")
+    assert "Contents" not in sealing.list_objects_v2(Bucket=vault)
+
+
+def test_the_end_of_an_upload_cannot_ask_for_an_encryption_it_has_not(
+    node: Node, s3: Any, bucket: str
+) -> None:
+    upload = begin(s3, bucket, "k")
+    part = put_part(s3, bucket, "k", upload, 1, b"x")
+    reply = end(node, bucket, "k", upload, part["ETag"], {SSE: "AES256"})
+    expect_error(reply, 400, "InvalidRequest")
+    complete(s3, bucket, "k", upload, [part])
 
 
 WHAT = "x-amz-server-side-encryption-customer-"

@@ -182,7 +182,7 @@ async def _complete(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
             f"The upload was created with the {agreed} checksum type. The complete request must"
             f" use the same, not {kind}."
         )
-    customer = sse.reading(head)
+    customer = sse.ending(head, upload.record.sealed)
     if customer:
         await sse.admit(svc, ctx)
         with sse.of_upload():

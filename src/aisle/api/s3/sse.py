@@ -49,6 +49,7 @@ _CONTEXT_LIMIT: Final = 8192
 SETTING: Final = "encryption.customer_keys_over_http"
 # The account of ARNs of keys: the ring belongs to none.
 _ACCOUNT: Final = "000000000000"
+_OTHER: Final = "The provided encryption parameters did not match the ones used originally."
 
 
 def _wrong(name: str, message: str, value: str = "") -> InvalidArgument:
@@ -177,6 +178,23 @@ def reading(head: RequestHead) -> bytes:
     return customer_key(head)
 
 
+def ending(head: RequestHead, sealed: Sealed | None) -> bytes:
+    """The key that the end of an upload sends. What was said of encryption when the upload began
+    may be said again: minio-go does so everywhere but at Amazon's, which refuses it. Raises for
+    anything else than how the upload is `sealed`."""
+    asked = wish(head) if any(name in head.headers for name in _WRITERS) else None
+    if asked is None:
+        return customer_key(head)
+    if sealed is None or not (
+        asked.mode in ("", sealed.mode)
+        and asked.key in ("", name_of(sealed.key))
+        and asked.context in ("", sealed.context)
+        and (asked.bucket_key in (None, sealed.bucket_key) or sealed.mode != KMS)
+    ):
+        raise S3Error("InvalidRequest", _OTHER)
+    return b""
+
+
 async def admit(svc: Service, ctx: Context, bucket: Bucket | None = None) -> None:
     """Raise for a client's key that came in the clear; and, with the bucket that is written to,
     for what cannot be honoured in a remote one."""
@@ -223,10 +241,7 @@ def of_upload() -> Iterator[None]:
             " key. Please resend the request without sending encryption parameters.",
         ) from None
     except CustomerKeyWrong:
-        raise S3Error(
-            "InvalidRequest",
-            "The provided encryption parameters did not match the ones used originally.",
-        ) from None
+        raise S3Error("InvalidRequest", _OTHER) from None
 
 
 def told(
