@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 from aisle.core import settings
-from aisle.node.options import OPTIONS
+from aisle.node.optiontable import OPTIONS
 from aisle.node.providers import PROVIDERS
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from aisle.node.options import CONFIG_ENV, OPTIONS, load
+from aisle.node.options import CONFIG_ENV, load
+from aisle.node.optiontable import OPTIONS
 from tests.deploy.test_chart import VALUES, environment_of, pod_of, render
 from tests.deploy.test_compose import GATEWAYS, SERVICES
 from tests.deploy.test_systemd import environment as of_the_unit
