@@ -106,6 +106,74 @@ def test_a_writer_of_another_account_says_what_acl_its_object_has(
     )
 
 
+@pytest.mark.parametrize("mode", ["ObjectWriter", "BucketOwnerPreferred", "BucketOwnerEnforced"])
+def test_a_policy_that_wants_the_owners_full_control_works_in_every_mode(
+    people: People, alices: str, mode: str
+) -> None:
+    """Nobody has to change such a policy, or what writes by it, when ACLs are disabled."""
+    alice, bob = people.alice, people.bob
+    rules = {"Rules": [{"ObjectOwnership": mode}]}
+    alice.s3.put_bucket_ownership_controls(Bucket=alices, OwnershipControls=rules)
+    writing = {
+        "Principal": {"AWS": bob.arn},
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{alices}/*",
+        "Condition": {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}},
+    }
+    alice.s3.put_bucket_policy(Bucket=alices, Policy=policy(writing))
+    it = {"Bucket": alices, "Key": "k"}
+    assert outcome(partial(bob.s3.put_object, **it)) == "AccessDenied"
+    bob.s3.put_object(**it, Body=b"his", ACL="bucket-owner-full-control")
+    begin(bob.s3, alices, "k", ACL="bucket-owner-full-control")
+    assert read(alice.s3, alices, "k") == b"his"
+    people.settle()
+    del writing["Condition"]
+    alice.s3.put_bucket_policy(Bucket=alices, Policy=policy(writing))
+    enforced = mode == "BucketOwnerEnforced"
+    told = outcome(partial(bob.s3.put_object, **it, ACL="private"))
+    assert told == ("AccessControlListNotSupported" if enforced else "")
+    told = outcome(partial(bob.s3.put_object_acl, **it, ACL="private"))
+    assert told == ("AccessDenied" if enforced else "")
+
+
+def test_the_first_object_of_another_account_is_its_own_like_the_next(
+    people: People, alices: str
+) -> None:
+    alice, bob = people.alice, people.bob
+    resource = f"arn:aws:s3:::{alices}/*"
+    writing = {"Principal": {"AWS": bob.arn}, "Action": "s3:PutObject", "Resource": resource}
+    alice.s3.put_bucket_policy(Bucket=alices, Policy=policy(writing))
+    for key in ("first", "next"):
+        bob.s3.put_object(Bucket=alices, Key=key, Body=b"x", Tagging="whose=bobs")
+        tags = bob.s3.get_object_tagging(Bucket=alices, Key=key)["TagSet"]
+        assert tags == [{"Key": "whose", "Value": "bobs"}]
+        people.settle()
+
+
+def test_who_began_an_upload_lists_its_parts_and_ends_it(people: People, alices: str) -> None:
+    """By default: a policy may still deny it."""
+    alice, ann, bob = people.alice, people.ann, people.bob
+    resource = f"arn:aws:s3:::{alices}/*"
+    whom = {"AWS": [bob.arn, ann.arn]}
+    writing = {"Principal": whom, "Action": "s3:PutObject", "Resource": resource}
+    alice.s3.put_bucket_policy(Bucket=alices, Policy=policy(writing))
+    for person, other in ((bob, ann), (ann, bob)):
+        upload = {"Bucket": alices, "Key": "k", "UploadId": begin(person.s3, alices, "k")}
+        person.s3.upload_part(**upload, PartNumber=1, Body=b"x")
+        for ask in (other.s3, people.nobody.s3):
+            assert outcome(partial(ask.list_parts, **upload)) == "AccessDenied"
+            assert outcome(partial(ask.abort_multipart_upload, **upload)) == "AccessDenied"
+        assert len(person.s3.list_parts(**upload)["Parts"]) == 1
+        person.s3.abort_multipart_upload(**upload)
+        assert outcome(partial(person.s3.list_parts, **upload)) == "AccessDenied"
+        assert outcome(partial(alice.s3.list_parts, **upload)) == "NoSuchUpload"
+    kept = {"Bucket": alices, "Key": "k", "UploadId": begin(bob.s3, alices, "k")}
+    never = {**writing, "Effect": "Deny", "Action": "s3:AbortMultipartUpload"}
+    alice.s3.put_bucket_policy(Bucket=alices, Policy=policy(writing, never))
+    assert outcome(partial(bob.s3.abort_multipart_upload, **kept)) == "AccessDenied"
+    bob.s3.list_parts(**kept)
+
+
 def test_what_strangers_write_is_the_bucket_owners(people: People, alices: str) -> None:
     alice, nobody = people.alice, people.nobody
     alice.s3.put_bucket_acl(Bucket=alices, ACL="public-read-write")

@@ -1,5 +1,7 @@
 """Decisions: who against what, for every source of permission and for what they make together."""
 
+from dataclasses import replace
+
 import pytest
 
 from aisle.auth.access import Decision, PublicAccessBlock, decide
@@ -455,11 +457,16 @@ def test_what_circumstances_raise_is_passed_on() -> None:
         decide(amy, action("s3:GetObject"), access, Untouchable(), resource=KEY)
 
 
+IN_ROLE = replace(amy, arn=f"arn:aws:sts::{ALICE}:assumed-role/r/s", id="AROA1", session_name="s")
 WHOS = [
     (alice, {"aws:username": "alice", "aws:PrincipalType": "Account"}),
     (amy, {"aws:username": "amy", "aws:PrincipalArn": user_arn("amy", ALICE)}),
     (amy, {"aws:PrincipalAccount": ALICE, "aws:PrincipalType": "User", "aws:userid": "amy"}),
     (amy, {"aws:PrincipalIsAWSService": "false"}),
+    (replace(amy, id="AIDA1"), {"aws:userid": "AIDA1"}),
+    (replace(amy, id="AIDA1", session_name="s"), {"aws:userid": "AIDA1:s"}),
+    (IN_ROLE, {"aws:userid": "AROA1:s", "aws:PrincipalType": "AssumedRole"}),
+    (IN_ROLE, {"aws:PrincipalArn": f"arn:aws:iam::{ALICE}:role/r"}),
     (ANONYMOUS, {"aws:PrincipalType": "Anonymous", "aws:userid": "anonymous"}),
 ]
 
@@ -474,6 +481,11 @@ def test_a_stranger_has_no_name() -> None:
     for key in ("aws:username", "aws:PrincipalArn", "aws:PrincipalAccount"):
         access = bucket(lists | {"Condition": {"Null": {key: "true"}}})
         assert ask(ANONYMOUS, "s3:ListBucket", access, ARN) is ALLOW
+
+
+def test_in_a_role_nobody_has_the_name_of_a_user() -> None:
+    access = bucket(lists | {"Condition": {"Null": {"aws:username": "true"}}})
+    assert ask(IN_ROLE, "s3:ListBucket", access, ARN) is ALLOW
 
 
 def test_nobody_can_say_who_they_are_but_by_being_it() -> None:

@@ -247,6 +247,36 @@ def test_a_session_policy_limits_a_role(root: Person, reader: str, store: str) -
         nothing.s3.list_buckets()
 
 
+def test_conditions_name_a_role_and_its_sessions_by_arn_and_id(
+    root: Person, reader: str, store: str, alice: Person
+) -> None:
+    """The ARN of a role, and the id before the colon, are what policies for a role are about."""
+    session = assume(root, reader)
+    told = session.sts.get_caller_identity()
+    identity = told["UserId"].partition(":")[0]
+    assert told["UserId"] == f"{identity}:work"
+    only = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject"}
+    for operator, conditions, denied in (
+        ("ArnEquals", {"aws:PrincipalArn": f"arn:aws:iam::{told['Account']}:role/{reader}"}, True),
+        ("ArnLike", {"aws:PrincipalArn": "arn:aws:sts::*:assumed-role/*"}, False),
+        ("StringLike", {"aws:userid": f"{identity}:*"}, True),
+        ("StringNotLike", {"aws:userid": [f"{identity}:*"]}, False),
+        ("StringEquals", {"aws:username": "root"}, False),
+    ):
+        text = policy(
+            {**only, "Resource": f"arn:aws:s3:::{store}/*", "Condition": {operator: conditions}}
+        )
+        alice.s3.put_bucket_policy(Bucket=store, Policy=text)
+        try:
+            if denied:
+                with refused("AccessDenied"):
+                    session.s3.get_object(Bucket=store, Key="k")
+            else:
+                session.s3.get_object(Bucket=store, Key="k")
+        finally:
+            alice.s3.delete_bucket_policy(Bucket=store)
+
+
 def test_what_the_user_is_denied_stays_denied_in_a_role(
     root: Person, reader: str, store: str, fresh: Names
 ) -> None:

@@ -12,10 +12,19 @@ from typing import Any
 import pytest
 
 from tests.harness import Node
-from tests.people import Person
+from tests.people import Person, policy
 from tests.wire import acls
 from tests.wire.people import People
-from tests.wire.support import object_target, outcome, put_parts, read, refused
+from tests.wire.support import (
+    begin,
+    complete,
+    object_target,
+    outcome,
+    put_part,
+    put_parts,
+    read,
+    refused,
+)
 
 DENIED = (403, "AccessDenied")
 READERS = {"public-read": {"nobody", "bob", "ann"}, "authenticated-read": {"bob", "ann"}}
@@ -198,6 +207,22 @@ def test_enforcing_the_buckets_owner_takes_others_objects_over(people: People, a
     assert reply["Owner"]["ID"] == people.alice.canonical
 
 
+def test_what_an_upload_becomes_is_the_owners_where_that_is_enforced_by_now(
+    people: People, alices: str
+) -> None:
+    resource = f"arn:aws:s3:::{alices}/*"
+    writing = {"Principal": {"AWS": people.bob.arn}, "Action": "s3:PutObject", "Resource": resource}
+    people.alice.s3.put_bucket_policy(Bucket=alices, Policy=policy(writing))
+    upload = begin(people.bob.s3, alices, "k", ACL="public-read")
+    part = put_part(people.bob.s3, alices, "k", upload, 1, b"x")
+    set_mode(people, alices, "BucketOwnerEnforced")
+    complete(people.bob.s3, alices, "k", upload, [part])
+    set_mode(people, alices, "ObjectWriter")
+    assert acls.of_object(people.alice.s3, alices, "k") == [
+        (people.alice.canonical, "FULL_CONTROL")
+    ]
+
+
 def test_what_strangers_write_is_the_buckets_owners(people: People, alices: str) -> None:
     people.alice.s3.put_bucket_acl(Bucket=alices, ACL="public-read-write")
     people.nobody.s3.put_object(Bucket=alices, Key="k", Body=b"1")
@@ -227,6 +252,44 @@ def test_an_upload_by_another_account_is_its_object_in_the_end(people: People, a
     assert may_read(people.alice, alices, "k")
 
 
+def test_the_buckets_owner_restores_what_others_have_archived(people: People, alices: str) -> None:
+    people.alice.s3.put_bucket_acl(Bucket=alices, ACL="public-read-write")
+    people.bob.s3.put_object(Bucket=alices, Key="k", Body=b"his", StorageClass="GLACIER")
+    people.settle()
+    request = {"Bucket": alices, "Key": "k", "RestoreRequest": {"Days": 1}}
+    assert not may_read(people.alice, alices, "k")
+    people.alice.s3.restore_object(**request)
+    assert "Restore" in people.bob.s3.head_object(Bucket=alices, Key="k")
+    with refused(*DENIED):
+        people.nobody.s3.restore_object(**request)
+
+
+@pytest.mark.parametrize(
+    "mode", ["", "ObjectWriter", "BucketOwnerPreferred", "BucketOwnerEnforced"]
+)
+def test_strangers_may_say_that_what_they_write_is_the_buckets_owners(
+    people: People, alices: str, mode: str
+) -> None:
+    """It is so anyway; any other ACL would be one of somebody else's object."""
+    resource = f"arn:aws:s3:::{alices}/*"
+    writing = {"Principal": "*", "Action": "s3:PutObject", "Resource": resource}
+    people.alice.s3.put_bucket_policy(Bucket=alices, Policy=policy(writing))
+    if mode:
+        set_mode(people, alices, mode)
+    full = "bucket-owner-full-control"
+    people.nobody.s3.put_object(Bucket=alices, Key="k", Body=b"left", ACL=full)
+    assert acls.of_object(people.alice.s3, alices, "k") == [
+        (people.alice.canonical, "FULL_CONTROL")
+    ]
+    for name in ("public-read", "private"):
+        with refused(*DENIED):
+            people.nobody.s3.put_object(Bucket=alices, Key="k", Body=b"left", ACL=name)
+    no_acls = {**writing, "Effect": "Deny", "Action": "s3:PutObjectAcl"}
+    people.alice.s3.put_bucket_policy(Bucket=alices, Policy=policy(writing, no_acls))
+    with refused(*DENIED):
+        people.nobody.s3.put_object(Bucket=alices, Key="k", Body=b"left", ACL=full)
+
+
 # --- public access --------------------------------------------------------------------------
 
 
@@ -238,9 +301,44 @@ def test_public_acls_can_be_ignored(people: People, alices: str) -> None:
     )
     assert not may_read(people.nobody, alices, "k")
     assert not may_read(people.bob, alices, "k")
-    assert acls.of_object(s3, alices, "k")[1:] == [(acls.ALL_USERS, "READ")]
     s3.delete_public_access_block(Bucket=alices)
     assert may_read(people.nobody, alices, "k")
+    assert acls.of_object(s3, alices, "k")[1:] == [(acls.ALL_USERS, "READ")]
+
+
+def test_a_policy_for_all_gives_nobody_the_policy_itself(people: People, alices: str) -> None:
+    resources = [f"arn:aws:s3:::{alices}", f"arn:aws:s3:::{alices}/*"]
+    text = policy({"Principal": "*", "Action": "s3:*", "Resource": resources})
+    people.alice.s3.put_bucket_policy(Bucket=alices, Policy=text)
+    for person in (people.bob, people.nobody):
+        with refused(405, "MethodNotAllowed"):
+            person.s3.get_bucket_policy(Bucket=alices)
+        with refused(405, "MethodNotAllowed"):
+            person.s3.put_bucket_policy(Bucket=alices, Policy=text)
+        with refused(405, "MethodNotAllowed"):
+            person.s3.delete_bucket_policy(Bucket=alices)
+        assert person.s3.get_bucket_policy_status(Bucket=alices)["PolicyStatus"]["IsPublic"]
+    for person in (people.ann, people.root):
+        assert person.s3.get_bucket_policy(Bucket=alices)["Policy"] == text
+        person.s3.put_bucket_policy(Bucket=alices, Policy=text)
+    people.ann.s3.delete_bucket_policy(Bucket=alices)
+
+
+def test_an_acl_is_shown_as_it_counts(people: People, alices: str) -> None:
+    """Reading an ACL returns the permissions that are in effect, says the page on the block."""
+    s3, bob = people.alice.s3, people.bob
+    everybody = f'uri="{acls.ALL_USERS}"'
+    s3.put_object(Bucket=alices, Key="k", Body=b"1", GrantRead=f"{fully(bob)}, {everybody}")
+    s3.put_bucket_acl(Bucket=alices, ACL="authenticated-read")
+    ignored = {"IgnorePublicAcls": True}
+    s3.put_public_access_block(Bucket=alices, PublicAccessBlockConfiguration=ignored)
+    assert acls.of_object(s3, alices, "k") == [(bob.canonical, "READ")]
+    assert acls.of_bucket(s3, alices) == [(people.alice.canonical, "FULL_CONTROL")]
+    s3.put_object(Bucket=alices, Key="private", Body=b"1")
+    assert acls.of_object(s3, alices, "private") == [(people.alice.canonical, "FULL_CONTROL")]
+    s3.delete_public_access_block(Bucket=alices)
+    assert acls.of_object(s3, alices, "k")[1:] == [(acls.ALL_USERS, "READ")]
+    assert acls.of_bucket(s3, alices)[1:] == [(acls.AUTHENTICATED_USERS, "READ")]
 
 
 @pytest.mark.parametrize("query", ["acl", "policy", "policyStatus", "publicAccessBlock"])

@@ -166,3 +166,29 @@ def test_the_period_of_a_default_is_a_condition(people: People, guarded: str) ->
                 people.bob.s3.put_object_lock_configuration(
                     Bucket=guarded, ObjectLockConfiguration=given
                 )
+
+
+def test_locks_in_a_bucket_are_its_owners_to_set_whoever_wrote_the_object(
+    people: People, guarded: str
+) -> None:
+    """Who may only write could otherwise keep the owner of a bucket from ever emptying it."""
+    alice, bob = people.alice.s3, people.bob.s3
+    whom = {"AWS": people.bob.arn}
+    writing = objects_of(guarded, "PutObject", Principal=whom)
+    alice.put_bucket_policy(Bucket=guarded, Policy=policy(writing))
+    for _ in ("its first object", "and any other"):
+        for lock in (governed(), {"ObjectLockLegalHoldStatus": "ON"}):
+            with refused(403, "AccessDenied"):
+                put(bob, guarded, "bobs", **lock)
+        put(bob, guarded, "bobs")
+        people.settle()
+    kept = {"Mode": "GOVERNANCE", "RetainUntilDate": soon()}
+    with refused(403, "AccessDenied"):
+        bob.put_object_retention(Bucket=guarded, Key="bobs", Retention=kept)
+    hold = {"Bucket": guarded, "Key": "bobs"}
+    alice.put_object_legal_hold(**hold, LegalHold={"Status": "ON"})
+    assert alice.get_object_legal_hold(**hold)["LegalHold"] == {"Status": "ON"}
+    alice.put_object_legal_hold(**hold, LegalHold={"Status": "OFF"})
+    locking = objects_of(guarded, "PutObject", "PutObjectRetention", Principal=whom)
+    alice.put_bucket_policy(Bucket=guarded, Policy=policy(locking))
+    put(bob, guarded, "bobs", **governed())

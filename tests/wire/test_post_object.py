@@ -312,6 +312,29 @@ def test_what_the_policy_does_not_allow_is_refused(
     assert not exists(s3, bucket, "k")
 
 
+def test_metadata_of_several_fields_is_one_with_commas(node: Node, s3: Any, bucket: str) -> None:
+    """Fields of the same name are compared as one, whose values are separated by commas."""
+    fields: list[Field] = [("x-amz-meta-tag", "Ninja"), ("X-Amz-Meta-Tag", "Stallman")]
+    fields += fields_of("k", {"x-amz-meta-tag": "Ninja,Stallman"}).items()
+    assert send(node, bucket, fields, b"").status == 204
+    assert s3.head_object(Bucket=bucket, Key="k")["Metadata"] == {"tag": "Ninja,Stallman"}
+
+
+def test_a_policy_may_escape_what_json_does_not(
+    open_node: Node, open_s3: Any, open_bucket: str
+) -> None:
+    r"""The table of escapes has `\$` and `\v` beside those of JSON."""
+    told = r"""{"expiration": "2999-01-01T00:00:00Z", "conditions": [
+        ["starts-with", "\$key", "a\\\$\u0062"], {"x-amz-meta-v": "\v"}]}"""
+    text = base64.b64encode(told.encode()).decode()
+    fields = {"policy": text, "key": "a\\$bc"}
+    expect_error(send(open_node, open_bucket, fields), 403, "AccessDenied")
+    fields = {"policy": text.replace(" ", ""), "key": "a\\$bc", "x-amz-meta-v": "\v"}
+    reply = send(open_node, open_bucket, fields)
+    assert reply.status == 204, reply.body
+    assert exists(open_s3, open_bucket, "a\\$bc")
+
+
 def test_sizes_at_both_ends_of_the_range_are_taken(node: Node, bucket: str) -> None:
     for size in (5, 9):
         fields = fields_of("k", ["content-length-range", 5, 9])

@@ -231,9 +231,12 @@ def test_with_the_owner_enforced_no_acl_can_be_set(
         s3.put_bucket_acl(Bucket=bucket, ACL="public-read")
     with refused(400, "AccessControlListNotSupported"):
         s3.put_bucket_acl(Bucket=bucket, GrantRead=f'uri="{acls.LOG_DELIVERY}"')
-    s3.put_bucket_acl(Bucket=bucket, ACL="private")
+    # What Terraform's users know: "The bucket does not allow ACLs", not even this one.
+    with refused(400, "AccessControlListNotSupported"):
+        s3.put_bucket_acl(Bucket=bucket, ACL="private")
     full = acls.policy(owner, ("CanonicalUser", owner, "FULL_CONTROL"))
     s3.put_bucket_acl(Bucket=bucket, AccessControlPolicy=full)
+    s3.put_bucket_acl(Bucket=bucket, ACL="bucket-owner-full-control")
 
 
 def test_where_public_acls_are_blocked_none_can_be_set(s3: Any, bucket: str, owner: str) -> None:

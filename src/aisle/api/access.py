@@ -23,6 +23,7 @@ from aisle.api.conditions import (
 )
 from aisle.auth import sigv2, sigv4
 from aisle.auth.access import (
+    OF_UPLOADS,
     Action,
     BucketAccess,
     Decision,
@@ -51,7 +52,7 @@ from aisle.core.names import MAX_KEY_BYTES, encode_key
 from aisle.core.permissions import ACCESS_ALL
 from aisle.core.sigv4 import SERVICE
 from aisle.namespace import documents, events, objects, uploads
-from aisle.namespace.records import Bucket
+from aisle.namespace.records import Bucket, Upload
 from aisle.namespace.store import BucketRow
 from aisle.namespace.windows import LOOK
 
@@ -300,7 +301,8 @@ async def _by(
             conditions.account = owner.id if owner is not None else ""
             continue
         except UploadNeeded:
-            conditions.upload = {} if row is None else await _begun(svc, ctx, row, key)
+            begun = None if row is None else await _begun(svc, ctx, row, key)
+            conditions.upload = {} if begun is None else begun.asked
             continue
         except BodyNeeded:
             learn, ctx.learn = ctx.learn, None
@@ -317,6 +319,11 @@ async def _by(
             return decision
         if row is None or not key or whole or target is not None:
             return Decision.DENY
+        if action.name in OF_UPLOADS:
+            target = await _upload(svc, ctx, row, key)
+            if target is None:
+                return Decision.DENY
+            continue
         named = conditions.version if version is None else version
         target = await _object(svc, row, key, named)
         if target is None:
@@ -366,13 +373,19 @@ async def _bucket_tags(svc: Service, row: BucketRow | None) -> Mapping[str, str]
     return await documents.tags_of(svc.store, row)
 
 
-async def _begun(svc: Service, ctx: Context, row: BucketRow, key: str) -> Mapping[str, str]:
-    """What was said when the upload was begun that a request names; nothing if there is none."""
+async def _begun(svc: Service, ctx: Context, row: BucketRow, key: str) -> Upload | None:
+    """The upload that a request names, `None` if there is none."""
     named = ctx.head.params.get("uploadId", "")
     try:
-        return (await uploads.find(svc.store, row, encode_key(key), named)).record.asked
+        return (await uploads.find(svc.store, row, encode_key(key), named)).record
     except UploadNotFound:
-        return {}
+        return None
+
+
+async def _upload(svc: Service, ctx: Context, row: BucketRow, key: str) -> ObjectAccess | None:
+    """Who began the upload that a request names, `None` if there is none."""
+    begun = await _begun(svc, ctx, row, key)
+    return None if begun is None else ObjectAccess(begun.owner, None, by=begun.initiator)
 
 
 # --- whose ----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, NamedTuple, Protocol
 
-from aisle.auth.acl import IN_BUCKET, IN_OBJECT, PUBLIC_GROUPS, Grant, allows
+from aisle.auth.acl import IN_BUCKET, IN_OBJECT, Grant, allows, unless_public
 from aisle.auth.policy.actions import KINDS, Kind
 from aisle.auth.policy.document import Policy
 from aisle.auth.policy.evaluate import Question
@@ -37,15 +37,16 @@ _ALWAYS_OPEN: Final = HEAD_BUCKET | PATCH | SET_BUCKET_ACL
 _OF_POLICIES: Final = frozenset(
     {"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}
 )
-# What is done to an object that is there, and is up to the account that owns the object.
+# What is done to an object that is there, and is up to the account that owns the object. Deleting,
+# restoring, and locks, which keep from deleting, are not: all of that is up to the bucket's owner,
+# whoever has written the object.
 _OF_OBJECTS: Final = frozenset({
     *IN_OBJECT, "s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging",
     "s3:PutObjectVersionTagging", "s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging",
-    "s3:GetObjectRetention", "s3:PutObjectRetention", "s3:GetObjectLegalHold",
-    "s3:PutObjectLegalHold", "s3:GetObjectTorrent", "s3:GetObjectVersionTorrent",
-    "s3:RestoreObject", "s3:UpdateObjectEncryption",
+    "s3:GetObjectTorrent", "s3:GetObjectVersionTorrent", "s3:UpdateObjectEncryption",
 })  # fmt: skip
-_ASSUMED: Final = ":assumed-role/"
+# What is done to an upload in parts, and is up to who began it as well.
+OF_UPLOADS: Final = frozenset({"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"})
 
 
 class Action(NamedTuple):
@@ -96,10 +97,16 @@ class BucketAccess:
 
 
 class ObjectAccess(NamedTuple):
-    """What an object says of its own access; `acl` is `None` for the default."""
+    """What an object says of its own access; `acl` is `None` for the default.
+
+    Of one that is about to be written, `settled` tells that the ACL which is asked for is what it
+    will have anyway. Of an upload in parts, `by` is the ARN of the user that began it.
+    """
 
     owner: str
     acl: Sequence[Grant] | None
+    settled: bool = False
+    by: str = ""
 
 
 class Conditions(Protocol):
@@ -257,13 +264,15 @@ class _Case:
         return self._by_identity()
 
     def _bucket(self, access: BucketAccess) -> Decision:
-        if access.shared and access.ownership != ENFORCED and self._action.name in _OF_OBJECTS:
-            if self._whole:
+        if access.ownership != ENFORCED and self._action.name in _OF_OBJECTS:
+            target = self._target
+            # The first object of another account is written before the bucket is known as shared.
+            if target is not None and target.owner != access.owner:
+                return _answer(self._foreign(access, target))
+            if access.shared and self._whole:
                 return Decision.DENY
-            if self._target is None:
+            if access.shared and target is None:
                 return Decision.OBJECT
-            if self._target.owner != access.owner:
-                return _answer(self._foreign(access, self._target))
         own = self._by_identity()
         if self._same and own:
             return Decision.ALLOW
@@ -274,6 +283,8 @@ class _Case:
             return Decision.DENY
         if self._by_policy(access):
             return Decision.ALLOW
+        if self._action.name in OF_UPLOADS and not self._whole:
+            return self._by_beginning(access, own)
         return self._by_acl(access, own)
 
     def _by_policy(self, access: BucketAccess) -> bool:
@@ -282,19 +293,30 @@ class _Case:
             return False
         return self._same or not (access.block.restrict_buckets and is_public(policy))
 
+    def _by_beginning(self, access: BucketAccess, own: bool) -> Decision:
+        """Who began an upload may list its parts and end it, and so may that user's account."""
+        decision = self._by_acl(access, own)
+        if decision is Decision.ALLOW or self._principal.anonymous:
+            return decision
+        if self._target is None:
+            return Decision.OBJECT
+        by = self._target.by
+        return _answer(by == self._principal.arn or (own and f"::{self._principal.account}:" in by))
+
     def _by_acl(self, access: BucketAccess, own: bool) -> Decision:
-        if access.ownership == ENFORCED:
-            return Decision.DENY
-        name = self._action.name
-        permission = IN_BUCKET.get(name)
+        """Where ACLs do not count, the account that writes an object may still say the one that
+        is taken there; its handler refuses all others."""
+        name, enforced = self._action.name, access.ownership == ENFORCED
+        permission = None if enforced else IN_BUCKET.get(name)
         if permission is not None and self._granted(access, access.acl, permission, own):
             return Decision.ALLOW
         permission = IN_OBJECT.get(name)
-        if permission is None or self._whole:
+        if permission is None or self._whole or (enforced and permission != "WRITE_ACP"):
             return Decision.DENY
-        if self._target is not None:
-            return _answer(self._granted(access, self._target.acl, permission, own))
-        if access.block.ignore_acls and not own:
+        target = self._target
+        if target is not None:
+            return _answer(target.settled or self._granted(access, target.acl, permission, own))
+        if enforced or (access.block.ignore_acls and not own):
             return Decision.DENY
         return Decision.OBJECT
 
@@ -321,7 +343,7 @@ class _Case:
         if grants is None:
             return False
         if access.block.ignore_acls:
-            grants = [grant for grant in grants if grant.who not in PUBLIC_GROUPS]
+            grants = unless_public(grants)
         if not own:
             grants = [grant for grant in grants if grant.kind == "group"]
         return allows(grants, self._principal, permission)
@@ -331,26 +353,26 @@ def _answer(allowed: bool) -> Decision:
     return Decision.ALLOW if allowed else Decision.DENY
 
 
-def _userid(principal: Principal) -> str:
-    if principal.anonymous:
-        return "anonymous"
-    session = principal.session_name
-    return f"{principal.name}:{session}" if session else principal.name
+def _arn(principal: Principal) -> str:
+    """The ARN of who asks, which of a session in a role is the role's."""
+    role = principal.role
+    return f"arn:aws:iam::{principal.account}:role/{role}" if role else principal.arn
 
 
 def _type(principal: Principal) -> str:
     if principal.anonymous:
         return "Anonymous"
-    if _ASSUMED in principal.arn:
+    if principal.role:
         return "AssumedRole"
     return "Account" if principal.owner else "User"
 
 
-# The condition keys that say who asks; strangers have none that would be empty.
+# The condition keys that say who asks, as IAM's table of principals has them; strangers have none
+# that would be empty, and who has assumed a role has the role's in the place of the user's.
 _WHO: Final[dict[str, Callable[[Principal], str]]] = {
-    "aws:username": lambda principal: principal.name,
-    "aws:userid": _userid,
-    "aws:principalarn": lambda principal: principal.arn,
+    "aws:username": lambda principal: "" if principal.role else principal.name,
+    "aws:userid": lambda principal: "anonymous" if principal.anonymous else principal.user_id,
+    "aws:principalarn": _arn,
     "aws:principalaccount": lambda principal: principal.account,
     "aws:principaltype": _type,
     "aws:principalisawsservice": lambda principal: "false",

@@ -89,6 +89,11 @@ def is_public(grants: Iterable[Grant]) -> bool:
     return any(kind == "group" and who in PUBLIC_GROUPS for kind, who, _ in grants)
 
 
+def unless_public(grants: Iterable[Grant]) -> list[Grant]:
+    """The grants that are not public, which is what counts where public ACLs are ignored."""
+    return [grant for grant in grants if not is_public((grant,))]
+
+
 def kept(grants: Sequence[Grant], owner: str) -> list[Grant] | None:
     """An ACL as rows keep it: the default is not written down, and no grant twice."""
     unique = list(dict.fromkeys(grants))

@@ -26,7 +26,9 @@ class Principal:
     account's; `names` are all that a policy's Principal may call it by: ARNs, account and canonical
     ids, but not `*`. `admin` may do everything in the cluster, `owner` everything in its account.
     `bits` are what roles grant in the whole cluster, `bucket_bits` on single buckets. A `session`
-    is limited to what its policy allows. `session_name` tells sessions of one user apart.
+    is limited to what its policy allows. `session_name` tells sessions of one user apart. `id` is
+    what IAM shows as the id of the user, of the account for the administrator, and of the role for
+    who has assumed one.
     """
 
     name: str
@@ -45,6 +47,19 @@ class Principal:
     temporary: bool = False
     bits: int = 0
     bucket_bits: Mapping[BucketId, int] = field(default_factory=dict)
+    id: str = ""
+
+    @property
+    def user_id(self) -> str:
+        """Who asks, as GetCallerIdentity tells it: an id that is never used again, and behind a
+        colon the name of the session."""
+        known = self.id or self.name
+        return f"{known}:{self.session_name}" if self.session_name else known
+
+    @property
+    def role(self) -> str:
+        """The role that was assumed, `""` if none was."""
+        return self.arn.partition(":assumed-role/")[2].partition("/")[0]
 
 
 ANONYMOUS: Final = Principal("", "", "", "", "", frozenset(), anonymous=True)

@@ -15,6 +15,8 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
+import msgspec
+
 from aisle.backend.base import Backend
 from aisle.core import checksums
 from aisle.core.errors import (
@@ -28,7 +30,7 @@ from aisle.core.errors import (
     UploadNotFound,
     WriteConflict,
 )
-from aisle.namespace import bodies, buckets, events, layouts, objects
+from aisle.namespace import bodies, buckets, events, layouts, objects, ownership
 from aisle.namespace.bodies import Incoming
 from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
 from aisle.namespace.objects import Description
@@ -233,6 +235,9 @@ async def complete(
     if any(left.number >= right.number for left, right in pairwise(named)):
         raise InvalidPartOrder("the parts are not in ascending order")
     minimum = await store.size("multipart.min_part_size", bucket.record)
+    # Whose objects are may have been changed since the upload was begun.
+    owner, acl = await ownership.settle(store, bucket, upload.record.owner, upload.record.acl)
+    upload = upload._replace(record=msgspec.structs.replace(upload.record, owner=owner, acl=acl))
     for _ in range(RETRIES):
         rows = await store.index.scan("part", prefix=upload.record.id, limit=MAX_PARTS + 1)
         found = {int.from_bytes(key[-2:], "big"): (key, raw) for key, raw in rows}

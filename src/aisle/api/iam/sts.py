@@ -11,8 +11,6 @@ Credentials that are lent never reach further than those they were made with:
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -34,7 +32,7 @@ from aisle.core.errors import (
 )
 from aisle.namespace.records import Session
 from aisle.namespace.users import keys, sessions
-from aisle.namespace.users.names import ROOT
+from aisle.namespace.users.roles import role_id
 
 SECOND: Final = 1_000_000_000
 SHORTEST: Final = 900
@@ -59,23 +57,7 @@ class Limits(NamedTuple):
 async def get_caller_identity(svc: Service, ctx: Context, form: Form) -> Result:
     """GetCallerIdentity: allowed to everybody who is known, whatever policies say."""
     who = ctx.who
-    return {"UserId": await _user_id(svc, who), "Account": who.account, "Arn": who.arn}
-
-
-async def _user_id(svc: Service, who: Principal) -> str:
-    role = who.arn.partition(":assumed-role/")[2].partition("/")[0]
-    if role:
-        return f"{_role_id(role)}:{who.session_name}"
-    if who.name == ROOT:
-        return who.account
-    known = await svc.principals.user(who.name)
-    return known.user.id if known is not None else who.name
-
-
-def _role_id(role: str) -> str:
-    """An id for a role, which has none but its name."""
-    digest = hashlib.sha256(b"aisle role " + role.encode()).digest()
-    return "AROA" + base64.b32encode(digest[:10]).decode()
+    return {"UserId": who.user_id, "Account": who.account, "Arn": who.arn}
 
 
 async def get_session_token(svc: Service, ctx: Context, form: Form) -> Result:
@@ -164,7 +146,7 @@ async def _assume(svc: Service, ctx: Context, form: Form, limits: Limits) -> Res
     except RoleNotFound:  # whether there is one that the caller does not have, is not told
         raise refused(ctx, text) from None
     arn = f"arn:aws:sts::{who.account}:assumed-role/{role}/{made.name}"
-    user: Value = {"AssumedRoleId": f"{_role_id(role)}:{made.name}", "Arn": arn}
+    user: Value = {"AssumedRoleId": f"{role_id(role)}:{made.name}", "Arn": arn}
     told: dict[str, Value] = {"Credentials": _credentials(made), "AssumedRoleUser": user}
     if policy:
         told["PackedPolicySize"] = 100 * len(policy.encode()) // sessions.MAX_POLICY_BYTES

@@ -17,7 +17,7 @@ from aisle.api.s3.common import XML, open_bucket, version_of
 from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import read_document
 from aisle.auth.access import ENFORCED, BucketAccess
-from aisle.auth.acl import Grant, effective, is_public, kept
+from aisle.auth.acl import Grant, effective, is_public, kept, unless_public
 from aisle.core.errors import AccessDenied, InvalidArgument, WriteConflict
 from aisle.core.names import encode_key
 from aisle.namespace import documents, edits, objects, ownership
@@ -34,7 +34,7 @@ async def get_bucket_acl(svc: Service, ctx: Context) -> Response:
     access = (await documents.of(svc.store, row)).access
     acl = access.acl if access.ownership != ENFORCED else None
     owner = row.record.owner
-    return Response(200, XML, await grants.shown(svc, effective(acl, owner), owner=owner))
+    return Response(200, XML, await grants.shown(svc, _counting(access, acl, owner), owner=owner))
 
 
 async def put_bucket_acl(svc: Service, ctx: Context) -> Response:
@@ -43,8 +43,7 @@ async def put_bucket_acl(svc: Service, ctx: Context) -> Response:
     asked = await _asked(svc, ctx, owner=owner, bucket_owner=owner)
     access = (await documents.of(svc.store, row)).access
     acl = kept(asked, owner)
-    if access.ownership == ENFORCED and acl is not None:
-        raise S3Error("AccessControlListNotSupported")
+    _check_enforced(ctx, access, asked)
     _refuse_public(access, asked)
     raw = documents.encode_acl(acl) if acl is not None else None
     await documents.change(svc.store, row, {documents.ACL: raw})
@@ -60,7 +59,13 @@ async def get_object_acl(svc: Service, ctx: Context) -> Response:
         owner, acl = row.record.owner, None
     else:
         owner, acl = record.owner, record.acl
-    return Response(200, XML, await grants.shown(svc, effective(acl, owner), owner=owner))
+    return Response(200, XML, await grants.shown(svc, _counting(access, acl, owner), owner=owner))
+
+
+def _counting(access: BucketAccess, acl: Sequence[Grant] | None, owner: str) -> Sequence[Grant]:
+    """The grants that count, which are those that are shown: no public ones where S3's switch has
+    them ignored."""
+    return effective(unless_public(acl) if access.block.ignore_acls and acl else acl, owner)
 
 
 async def put_object_acl(svc: Service, ctx: Context) -> Response:
@@ -103,12 +108,18 @@ async def _asked(svc: Service, ctx: Context, *, owner: str, bucket_owner: str) -
 
 def _check_object(ctx: Context, access: BucketAccess, asked: Sequence[Grant]) -> None:
     """Raise unless objects in the bucket may have this ACL."""
+    _check_enforced(ctx, access, asked)
+    _refuse_public(access, asked)
+
+
+def _check_enforced(ctx: Context, access: BucketAccess, asked: Sequence[Grant]) -> None:
+    """Where ACLs do not count, only one may be said: the full control of the bucket's owner, by its
+    canned name or grant by grant. `private` is another name, for objects and the bucket alike."""
     if access.ownership == ENFORCED:
         name = grants.canned_name(ctx.head)
         same = ownership.hands_over(asked, owner=access.owner, bucket_owner=access.owner)
         if not same or name not in ("", "bucket-owner-full-control"):
             raise S3Error("AccessControlListNotSupported")
-    _refuse_public(access, asked)
 
 
 def _refuse_public(access: BucketAccess, asked: Sequence[Grant]) -> None:

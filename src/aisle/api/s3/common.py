@@ -111,7 +111,9 @@ async def permit(svc: Service, ctx: Context) -> None:
     of_new = needed_of_new(operation, ctx.head)
     if of_new and row is not None:
         owner = writer(svc, ctx, row)
-        target = ObjectAccess(owner, [Grant("id", owner, FULL_CONTROL)])
+        # What strangers write is the bucket's owner's, which this ACL asks for and nothing else.
+        settled = ctx.who.anonymous and ctx.head.header("x-amz-acl") == "bucket-owner-full-control"
+        target = ObjectAccess(owner, [Grant("id", owner, FULL_CONTROL)], settled)
         for action in of_new:
             await authorise(svc, ctx, action, row, ctx.key, target=target)
 

@@ -124,7 +124,7 @@ class Form:
                     self._in_file = True
                     self._begin(event)
                     return
-                if name in self.fields:
+                if name in self.fields and not name.startswith(_META):
                     raise InvalidArgument(
                         "POST requires exactly one value for each field.", name=name[:256]
                     )
@@ -138,7 +138,9 @@ class Form:
 
     def _keep(self, name: str, value: bytes) -> None:
         try:
-            self.fields[name] = value.decode("utf-8")
+            text = value.decode("utf-8")
+            # Metadata may be given in several fields of a name, which are one with commas.
+            self.fields[name] = f"{self.fields[name]},{text}" if name in self.fields else text
         except UnicodeDecodeError:
             raise _malformed(f"the field {name[:256]} is not text in UTF-8") from None
 

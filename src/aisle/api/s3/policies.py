@@ -3,6 +3,9 @@
 A policy is kept and given back as it was sent, to the byte. It is taken only if it can be compiled
 and everybody it names exists. What leaves whoever sends it unable to send another is refused unless
 they say that they mean it; the owner of the bucket's account and administrators always can.
+
+The policy itself stays within the bucket's account: whoever may read or replace it by its own words
+in another account (`"Principal": "*"` with `s3:*` says so) hears 405. Roles reach everywhere.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ _CONFIRM: Final = "x-amz-confirm-remove-self-bucket-access"
 
 
 async def get_bucket_policy(svc: Service, ctx: Context) -> Response:
+    await _check_account(svc, ctx)
     text = await kept(svc, ctx, documents.POLICY, "NoSuchBucketPolicy")
     return Response(200, [(b"content-type", b"application/json")], text)
 
@@ -45,7 +49,7 @@ async def get_bucket_policy_status(svc: Service, ctx: Context) -> Response:
 
 
 async def put_bucket_policy(svc: Service, ctx: Context) -> Response:
-    row = await open_bucket(svc, ctx)
+    row = await _check_account(svc, ctx)
     body = await read_document(ctx.head, ctx.known_payload, ctx.body, _DOCUMENT_LIMIT)
     policy = _parsed(body, row)
     for named in policy.named:
@@ -60,6 +64,23 @@ async def put_bucket_policy(svc: Service, ctx: Context) -> Response:
             raise AccessDenied("the policy would lock out who sends it")
     await documents.change(svc.store, row, {documents.POLICY: body})
     return Response(204)
+
+
+async def delete_bucket_policy(svc: Service, ctx: Context) -> Response:
+    await _check_account(svc, ctx)
+    return await _delete(svc, ctx)
+
+
+async def _check_account(svc: Service, ctx: Context) -> BucketRow:
+    """The bucket, if whoever asks is of its account, an administrator, or has a role for it. Raises
+    `S3Error` (MethodNotAllowed)."""
+    row, who = await open_bucket(svc, ctx), ctx.who
+    if not (who.admin or who.canonical == row.record.owner):
+        access = (await documents.of(svc.store, row)).access
+        bit = NEEDS[ctx.operation].actions[0].bit
+        if not (who.bits | who.bucket_bits.get(access.id, 0)) & bit:
+            raise S3Error("MethodNotAllowed", Method=ctx.head.method, ResourceType="BUCKETPOLICY")
+    return row
 
 
 def _parsed(body: bytes, row: BucketRow) -> Policy:
@@ -89,4 +110,4 @@ async def _exists(svc: Service, named: Named) -> bool:
     return True
 
 
-delete_bucket_policy = remover(documents.POLICY)
+_delete = remover(documents.POLICY)

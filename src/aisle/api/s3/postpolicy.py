@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,9 @@ _STARTS: Final = "starts-with"
 _RANGE: Final = "content-length-range"
 _MAX_SIZE: Final = (1 << 63) - 1
 _SHOWN: Final = 256
+# "Character escaping": two that S3 asks for and JSON does not have.
+_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED: Final = {r"\$": "$", r"\v": r"\u000b"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def parse(encoded: str) -> Policy:
     except (binascii.Error, ValueError):
         raise _invalid("Invalid base64 encoding.") from None
     try:
-        document = json.loads(text)
+        document = json.loads(_ESCAPE.sub(lambda found: _ESCAPED.get(found[0], found[0]), text))
     except (ValueError, RecursionError):
         raise _invalid("Invalid JSON.") from None
     if not isinstance(document, dict):

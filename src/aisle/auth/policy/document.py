@@ -50,13 +50,14 @@ class Statement:
     """One statement, compiled.
 
     It is about `principals` by name, or about all but them with `not_principals`, or about
-    `everyone`. `actions` are patterns in lower case, and are what it is not about with
-    `not_actions`.
+    `everyone`; `federated` tells that some of them are identities from elsewhere. `actions` are
+    patterns in lower case, and are what it is not about with `not_actions`.
     """
 
     sid: str
     allow: bool
     everyone: bool
+    federated: bool
     principals: frozenset[str]
     not_principals: bool
     actions: tuple[str, ...]
@@ -232,6 +233,7 @@ def _statement(
         sid=sid,
         allow=allow,
         everyone=everyone,
+        federated=any(name.kind == "federated" for name in named),
         principals=frozenset(name.text for name in named),
         not_principals=not_principals,
         actions=patterns,

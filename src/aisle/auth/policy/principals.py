@@ -30,9 +30,9 @@ _PROVIDER = re.compile(r"[!-~]{1,512}", re.ASCII).fullmatch
 class Named(NamedTuple):
     """One name in a policy, as it is written, and what it must refer to.
 
-    `kind` is "account", "user", "role", "canonical" or "other"; `account` is empty where the name
-    does not tell it; `name` is the user's or role's. A "user" without an account may be named by
-    its canonical id.
+    `kind` is "account", "user", "role", "canonical", "federated" or "other"; `account` is empty
+    where the name does not tell it; `name` is the user's or role's. A "user" without an account may
+    be named by its canonical id.
     """
 
     text: str
@@ -97,7 +97,7 @@ def _service(text: str) -> Named | None:
 
 
 def _federated(text: str) -> Named | None:
-    return Named(text, "other") if _PROVIDER(text) else None
+    return Named(text, "federated") if _PROVIDER(text) else None
 
 
 _READERS: Final = {

@@ -65,6 +65,7 @@ def root_principal(access_key: str = "") -> Principal:
         access_key=access_key,
         admin=True,
         owner=True,
+        id=ROOT_ACCOUNT,
     )
 
 
@@ -301,6 +302,7 @@ class Principals:
             policies=tuple(self._parsed(text) for text in user.policies.values()),
             bits=bits,
             bucket_bits=bucket_bits,
+            id=user.id,
         )
 
     async def _in_session(self, session: Session) -> Principal | None:
@@ -345,6 +347,7 @@ class Principals:
             policies=tuple(_denials(policy) for policy in who.policies),
             bits=bits,
             bucket_bits=bucket_bits,
+            id=roles.role_id(session.role),
         )
 
     async def _roles(self, held: list[str]) -> list[Role]:

@@ -6,6 +6,8 @@ it; until then it gives nothing, since rights are looked up in the role itself.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -32,6 +34,12 @@ MAX_ENTRIES: Final = 1000  # clusters or buckets in one role
 MAX_DESCRIPTION: Final = 1000
 _STEP: Final = 500
 BucketBits = tuple[str, str, str, str, int]
+
+
+def role_id(name: str) -> str:
+    """An id for a role, which has none but its name."""
+    digest = hashlib.sha256(b"aisle role " + name.encode()).digest()
+    return "AROA" + base64.b32encode(digest[:10]).decode()
 
 
 def _key(name: str) -> bytes:
