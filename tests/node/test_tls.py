@@ -106,7 +106,7 @@ def test_an_upload_in_flight_finishes_when_the_node_stops(
     upload.send(b"x" * 2000)
     assert upload.sock.recv(1000).startswith(b"HTTP/1.1 200")
     upload.close()
-    assert node.stop() == 0
+    assert node.wait() == 0
     node.start()
     assert node.send("GET", "/s3/bucket/key").body == b"x" * 2000
     assert node.stop() == 0
