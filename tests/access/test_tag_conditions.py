@@ -91,6 +91,8 @@ def test_a_denial_of_objects_with_a_tag(people: People, shelf: str) -> None:
     with refused(403, "AccessDenied"):
         alice.get_object(Bucket=shelf, Key="k", VersionId=secret)
     open_one = alice.head_object(Bucket=shelf, Key="k")["VersionId"]
+    upload = alice.create_multipart_upload(Bucket=shelf, Key="c")["UploadId"]
+    part = f"partNumber=1&uploadId={upload}"
     for source in ("", f"?versionId={secret}"):
         alice.put_object_tagging(Bucket=shelf, Key="k", Tagging=tag_set(Class="secret"))
         headers = {"x-amz-copy-source": f"/{shelf}/k{source}"}
@@ -99,9 +101,12 @@ def test_a_denial_of_objects_with_a_tag(people: People, shelf: str) -> None:
         )
         assert (reply.status, reply.code) == (403, "AccessDenied")
         # A version among the parameters is not that of the source.
-        target = object_target(shelf, "c", f"versionId={open_one}")
+        target = object_target(shelf, "c", f"{part}&versionId={open_one}")
         reply = people.node.send("PUT", target, headers=headers, **people.alice.signing)
         assert (reply.status, reply.code) == (403, "AccessDenied")
+        target = object_target(shelf, "c", f"versionId={open_one}")
+        reply = people.node.send("PUT", target, headers=headers, **people.alice.signing)
+        assert (reply.status, reply.code) == (400, "InvalidArgument")
     # Nor is the source that a read pretends to be for.
     headers = {"x-amz-copy-source": f"/{shelf}/plain"}
     target = object_target(shelf, "k", f"versionId={secret}")

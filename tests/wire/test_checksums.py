@@ -140,6 +140,8 @@ def test_without_a_checksum_s3_adds_crc64nvme(node: Node, bucket: str) -> None:
             },
             ("BadDigest", "InvalidRequest"),
         ),
+        # "The algorithm type you specified in x-amz-checksum- header is invalid."
+        ({"x-amz-checksum-crc7": "AA=="}, ("InvalidRequest",)),
         (
             {
                 "x-amz-sdk-checksum-algorithm": "CRC7",

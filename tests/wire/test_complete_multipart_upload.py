@@ -96,6 +96,18 @@ def test_a_retry_gets_the_same_answer(s3: Any, bucket: str) -> None:
     assert read(s3, bucket, "k") == pattern(100, 1) + pattern(100, 2)
 
 
+def test_a_retry_hears_the_version_too(s3: Any, bucket: str) -> None:
+    """The SDKs repeat a complete whose reply was lost, and hand on what the second one says."""
+    for status, named in (("Enabled", True), ("Suspended", False)):
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
+        upload = begin(s3, bucket, "k")
+        parts = [put_part(s3, bucket, "k", upload, 1, b"x")]
+        first = complete(s3, bucket, "k", upload, parts)
+        assert (first["VersionId"] != "null") is named
+        s3.put_object(Bucket=bucket, Key="k", Body=b"later")
+        assert complete(s3, bucket, "k", upload, parts)["VersionId"] == first["VersionId"]
+
+
 def test_a_retry_does_not_undo_a_later_write(s3: Any, bucket: str) -> None:
     upload = begin(s3, bucket, "k")
     parts = [put_part(s3, bucket, "k", upload, 1, b"upload")]
@@ -151,6 +163,13 @@ def test_parts_that_were_not_uploaded_are_refused(s3: Any, bucket: str) -> None:
             complete(s3, bucket, "k", upload, parts)
     assert not exists(s3, bucket, "k")
     complete(s3, bucket, "k", upload, [one])
+
+
+def test_a_part_number_below_one_is_an_invalid_argument(s3: Any, bucket: str) -> None:
+    upload = begin(s3, bucket, "k")
+    part = put_part(s3, bucket, "k", upload, 1, b"x")
+    with refused(400, "InvalidArgument"):
+        complete(s3, bucket, "k", upload, [{**part, "PartNumber": 0}])
 
 
 @pytest.mark.parametrize(

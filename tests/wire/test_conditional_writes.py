@@ -97,7 +97,41 @@ def test_if_none_match_with_an_etag_is_not_implemented(node: Node, s3: Any, buck
         body=b"hello",
     )
     expect_error(reply, 501, "NotImplemented")
+    assert reply.xml.findtext("Header") == "If-None-Match"
+    assert reply.xml.findtext("additionalMessage")
     assert not exists(s3, bucket, "k")
+
+
+DATE = "Mon, 01 Jan 2018 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("PUT", {"If-Unmodified-Since": DATE}),
+        ("DELETE", {"If-Unmodified-Since": DATE}),
+        ("DELETE", {"If-None-Match": "*"}),
+        ("DELETE", {"If-None-Match": etag_of(b"one")}),
+    ],
+)
+def test_a_condition_that_s3_lacks_is_refused_and_not_passed_over(
+    node: Node, s3: Any, bucket: str, method: str, headers: dict[str, str]
+) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"one")
+    reply = node.send(method, object_target(bucket, "k"), headers=headers)
+    expect_error(reply, 501, "NotImplemented")
+    assert reply.xml.findtext("Header") == next(iter(headers))
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"one"
+
+
+@pytest.mark.parametrize(("method", "status"), [("PUT", 200), ("DELETE", 204)])
+def test_if_modified_since_means_nothing_on_writes(
+    node: Node, s3: Any, bucket: str, method: str, status: int
+) -> None:
+    """RFC 9110, 13.1.3: it must be ignored if the method is neither GET nor HEAD."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"one")
+    told = {"If-Modified-Since": "Thu, 01 Jan 2099 00:00:00 GMT"}
+    assert node.send(method, object_target(bucket, "k"), headers=told).status == status
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

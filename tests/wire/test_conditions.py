@@ -175,6 +175,21 @@ def test_a_missing_key_is_404_whatever_the_condition(
     expect_error(reply, 404, "NoSuchKey")
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_304_tells_how_long_a_copy_may_be_kept(
+    node: Node, s3: Any, bucket: str, method: str
+) -> None:
+    """RFC 9110, 15.4.5: Cache-Control and Expires as a 200 would have them."""
+    said = {"Cache-Control": "max-age=60", "Expires": "Thu, 01 Dec 2033 16:00:00 GMT"}
+    node.send("PUT", object_target(bucket, "k"), headers=said, body=b"x")
+    etag = s3.head_object(Bucket=bucket, Key="k")["ETag"]
+    reply = node.send(method, object_target(bucket, "k"), headers={"If-None-Match": etag})
+    assert reply.status == 304
+    assert reply.headers["etag"] == etag
+    assert {name: reply.headers[name.lower()] for name in said} == said
+    assert "content-type" not in reply.headers
+
+
 def test_conditions_come_before_the_range(node: Node, shelf: tuple[str, dt.datetime]) -> None:
     bucket, _ = shelf
     assert get(node, bucket, "k", If_Match=OTHER, Range="bytes=0-1").status == 412

@@ -53,6 +53,12 @@ def test_quiet_tells_only_errors(node: Node, s3: Any, bucket: str) -> None:
     assert keys_of(s3, bucket) == []
 
 
+@pytest.mark.parametrize(("text", "told"), [("1", 0), ("True", 0), ("0", 1), ("", 1)])
+def test_quiet_is_a_boolean_of_xml(node: Node, s3: Any, bucket: str, text: str, told: int) -> None:
+    body = f"<Delete><Quiet>{text}</Quiet><Object><Key>k</Key></Object></Delete>".encode()
+    assert len(post(node, bucket, body).xml) == told
+
+
 def test_a_thousand_keys_go_at_once(s3: Any, node: Node, bucket: str) -> None:
     for number in range(5):
         s3.put_object(Bucket=bucket, Key=f"k{number}", Body=b"x")
@@ -94,6 +100,8 @@ def test_any_key_that_xml_can_name_is_deleted(s3: Any, bucket: str, key: str) ->
         b"<Delete><Object><Key>k</Key><Key>l</Key></Object></Delete>",
         b"<Delete><Object><Key>k<x/></Key></Object></Delete>",
         b"<Delete><Object><Key>k</Key><Size>1</Size><Size>2</Size></Object></Delete>",
+        b"<Delete><Object><Key>k</Key><Etag>other</Etag></Object></Delete>",
+        b"<Delete><Quiet>perhaps</Quiet><Object><Key>k</Key></Object></Delete>",
     ],
 )
 def test_a_malformed_document_deletes_nothing(

@@ -98,6 +98,29 @@ def test_a_verb_that_a_resource_lacks_is_405(
     expect_error(reply, 405, "MethodNotAllowed")
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "allowed", "kind"),
+    [
+        ("POST", "/s3", "GET", "SERVICE"),
+        ("PATCH", "/s3/{}", "DELETE, GET, HEAD, POST, PUT", "BUCKET"),
+        ("PUT", "/s3/{}?uploads", "GET", "UPLOADS"),
+        ("DELETE", "/s3/{}?location", "GET", "LOCATION"),
+        ("POST", "/s3/{}/k", "DELETE, GET, HEAD, PUT", "OBJECT"),
+        ("GET", "/s3/{}/k?uploads", "POST", "UPLOADS"),
+        ("GET", "/s3/{}/k?versioning", "", "VERSIONING"),
+    ],
+)
+def test_a_405_names_the_methods_that_there_are(
+    node: Node, bucket: str, method: str, target: str, allowed: str, kind: str
+) -> None:
+    """RFC 9110, 15.5.6; `Method` and `ResourceType` are in Amazon's documents."""
+    reply = node.send(method, target.format(bucket))
+    expect_error(reply, 405, "MethodNotAllowed")
+    assert reply.headers["allow"] == allowed
+    assert reply.xml.findtext("Method") == method
+    assert reply.xml.findtext("ResourceType") == kind
+
+
 BOMB = (
     '<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "aaaaaaaaaa">'
     + "".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">' for n in range(12))

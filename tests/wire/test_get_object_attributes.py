@@ -107,13 +107,30 @@ def test_a_storage_class_that_is_not_standard_is_told(s3: Any, bucket: str) -> N
     assert got["StorageClass"] == "STANDARD_IA"
 
 
-@pytest.mark.parametrize("headers", [{}, {"x_amz_object_attributes": "NoSuchAttribute"}])
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, "InvalidRequest"),
+        ({"x_amz_object_attributes": ""}, "InvalidRequest"),
+        ({"x_amz_object_attributes": "NoSuchAttribute"}, "InvalidArgument"),
+    ],
+)
 def test_attributes_must_be_named(
-    node: Node, s3: Any, bucket: str, headers: dict[str, str]
+    node: Node, s3: Any, bucket: str, headers: dict[str, str], code: str
 ) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
     reply = get(node, bucket, "k", "attributes", **headers)
-    expect_error(reply, 400, ("InvalidArgument", "InvalidRequest"))
+    expect_error(reply, 400, code)
+
+
+def test_a_page_of_no_parts_leads_to_no_other(s3: Any, bucket: str) -> None:
+    put_parts(s3, bucket, "k", [b"one", b"two"])
+    told = s3.get_object_attributes(
+        Bucket=bucket, Key="k", ObjectAttributes=["ObjectParts"], MaxParts=0
+    )["ObjectParts"]
+    assert told["TotalPartsCount"] == 2
+    assert told["IsTruncated"] is False
+    assert "Parts" not in told
 
 
 def test_what_is_not_there_is_404(s3: Any, bucket: str) -> None:

@@ -48,6 +48,14 @@ def test_system_headers_that_were_not_sent_do_not_appear(node: Node, bucket: str
         assert name == "Content-Type" or name.lower() not in reply.headers
 
 
+@pytest.mark.parametrize("name", ["Content-Type", "Cache-Control", "Content-Language", "Expires"])
+def test_a_system_header_without_a_value_is_none(node: Node, bucket: str, name: str) -> None:
+    node.send("PUT", object_target(bucket, "k"), headers={name: ""}, body=b"x")
+    headers = get(node, bucket, "k").headers
+    assert headers["content-type"] == "binary/octet-stream"
+    assert name == "Content-Type" or name.lower() not in headers
+
+
 def test_boto3_sets_and_reads_all_of_them(s3: Any, bucket: str) -> None:
     moment = dt.datetime(2033, 12, 1, 16, tzinfo=dt.UTC)
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", Expires=moment, ContentType="a/b")

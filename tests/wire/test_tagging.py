@@ -106,6 +106,7 @@ def test_what_is_not_there_has_no_tags(s3: Any, bucket: str) -> None:
 TAKEN = {
     "spaces and signs": ("a+b=x%20y%2Bz&c=%2F%40%3A", {"a b": "x y+z", "c": "/@:"}),
     "no value": ("only", {"only": ""}),
+    "nothing between signs": ("&a=1&&b=2&", {"a": "1", "b": "2"}),
     "letters of any script": (urlencode({"größe": "一"}), {"größe": "一"}),
 }
 

@@ -163,6 +163,43 @@ def test_unknown_and_malformed_versions(node: Node, s3: Any, bucket: str, method
         s3.get_object(Bucket=bucket, Key="other", VersionId=NOWHERE)
 
 
+def test_a_write_names_no_version(node: Node, s3: Any, bucket: str) -> None:
+    """A client that does would take the new version for the one that it named."""
+    switch(s3, bucket)
+    first = put(s3, bucket, "k", b"one")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    for method, query in (
+        ("PUT", f"versionId={first}"),
+        ("PUT", "versionId="),
+        ("PUT", f"partNumber=1&uploadId={upload}&versionId={first}"),
+        ("POST", f"uploads=&versionId={first}"),
+    ):
+        reply = node.send(method, object_target(bucket, "k", query), body=b"two")
+        expect_error(reply, 400, "InvalidArgument")
+        assert reply.xml.findtext("ArgumentName") == "versionId"
+    copied = {"x-amz-copy-source": f"/{bucket}/k"}
+    reply = node.send("PUT", object_target(bucket, "to", f"versionId={first}"), headers=copied)
+    expect_error(reply, 400, "InvalidArgument")
+    versions = s3.list_object_versions(Bucket=bucket)["Versions"]
+    assert [(one["Key"], one["VersionId"]) for one in versions] == [("k", first)]
+
+
+def test_a_source_with_an_empty_version_is_not_the_current_one(
+    node: Node, s3: Any, bucket: str
+) -> None:
+    switch(s3, bucket)
+    put(s3, bucket, "k", b"one")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="to")["UploadId"]
+    for query in ("", f"partNumber=1&uploadId={upload}"):
+        reply = node.send(
+            "PUT",
+            object_target(bucket, "to", query),
+            headers={"x-amz-copy-source": f"/{bucket}/k?versionId="},
+        )
+        expect_error(reply, 400, "InvalidArgument")
+        assert reply.xml.findtext("Message") == "Version id cannot be the empty string"
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_delete_marker_is_told_in_headers(node: Node, s3: Any, bucket: str, method: str) -> None:
     switch(s3, bucket)
@@ -180,6 +217,8 @@ def test_a_delete_marker_is_told_in_headers(node: Node, s3: Any, bucket: str, me
     assert reply.headers["last-modified"]
     if method == "GET":
         expect_error(reply, 405, "MethodNotAllowed")
+        assert reply.xml.findtext("Method") == "GET"
+        assert reply.xml.findtext("ResourceType") == "DeleteMarker"
     reply = node.send(method, object_target(bucket, "never there"))
     assert reply.status == 404
     assert "x-amz-delete-marker" not in reply.headers

@@ -10,12 +10,16 @@ Only parsing of the generic head lives here: no dialect, no authentication.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 _CACHED_LENGTH: Final = 128
+_ENCODED_WORD: Final = re.compile(r"=\?[A-Za-z0-9_-]{1,20}\?[BbQq]\?[^? ]{0,4096}\?=")
 
 
 def decode_component(raw: str, *, plus: bool = False) -> str:
@@ -118,6 +122,19 @@ def fold_headers(raw: Iterable[tuple[bytes, bytes]]) -> tuple[dict[str, str], fr
         else:
             headers[name] = value
     return headers, frozenset(repeated) if repeated else frozenset()
+
+
+def field_text(value: str) -> str:
+    """A metadata value: RFC 2047 words are decoded, other bytes are Latin-1.
+
+    That is what S3 does (user guide, "User-defined object metadata", has the example).
+    """
+    if "=?" in value and _ENCODED_WORD.search(value):
+        try:
+            return str(make_header(decode_header(value)))
+        except (HeaderParseError, LookupError, ValueError):
+            return value
+    return value
 
 
 def field_value(text: str) -> bytes:

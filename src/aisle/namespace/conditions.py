@@ -54,9 +54,9 @@ class ReadConditions:
             raise PreconditionFailed("If-Unmodified-Since")
         if self.if_none_match:
             if etag_matches(self.if_none_match, found.etag):
-                raise NotModified(found.etag, found.mtime)
+                raise NotModified(found.etag, found.mtime, found.headers)
         elif self.if_modified_since is not None and seconds <= self.if_modified_since:
-            raise NotModified(found.etag, found.mtime)
+            raise NotModified(found.etag, found.mtime, found.headers)
 
     def check_copy(self, found: Object) -> None:
         """The same for the source of a copy, where not-modified is a failed condition too."""

@@ -26,7 +26,16 @@ from aisle.core.errors import (
     VersionNotFound,
     WriteConflict,
 )
-from aisle.namespace import bodies, buckets, documents, events, layouts, locks, ownership
+from aisle.namespace import (
+    bodies,
+    buckets,
+    completions,
+    documents,
+    events,
+    layouts,
+    locks,
+    ownership,
+)
 from aisle.namespace.bodies import Incoming, Stored
 from aisle.namespace.conditions import UNCONDITIONAL, WriteConditions
 from aisle.namespace.records import (
@@ -363,6 +372,8 @@ async def commit(
                 record, more = await stack.push(
                     store, bucket.record, key, old, record, now, guess=guess
                 )
+                if extra:
+                    changes = [completions.told(one, version=record.version) for one in changes]
                 changes += more
             elif old is not None:
                 locks.check_removal(old, now)

@@ -172,13 +172,15 @@ def operation_of(ctx: Context) -> str:
     named = _OPERATIONS.get(ctx.operation)
     if named is not None:
         return named
-    head = ctx.head
-    selector = next((name for name, _ in head.pairs if name in SELECTORS), "")
+    return f"REST.{_plain(ctx.head.method)}.{resource_type(ctx)}"
+
+
+def resource_type(ctx: Context) -> str:
+    """What Amazon calls the kind of thing that a request is about, in logs and errors."""
+    selector = next((name for name, _ in ctx.head.pairs if name in SELECTORS), "")
     if ctx.key:
-        what = _OF_OBJECT.get(selector) or _shouted(selector) or "OBJECT"
-    else:
-        what = _OF_BUCKET.get(selector) or _shouted(selector) or "BUCKET"
-    return f"REST.{_plain(head.method)}.{what}"
+        return _OF_OBJECT.get(selector) or _shouted(selector) or "OBJECT"
+    return _OF_BUCKET.get(selector) or _shouted(selector) or "BUCKET"
 
 
 def _shouted(selector: str) -> str:

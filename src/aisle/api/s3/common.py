@@ -156,10 +156,13 @@ def version_of(ctx: Context) -> str:
     """The version that a request names, `""` for the current one. Raises `InvalidArgument`."""
     version = ctx.head.params.get("versionId")
     if version == "":
-        raise InvalidArgument(
-            "Version id cannot be the empty string", name="versionId", value=version
-        )
+        raise empty_version()
     return version or ""
+
+
+def empty_version() -> InvalidArgument:
+    """What is told of a version id without a character."""
+    return InvalidArgument("Version id cannot be the empty string", name="versionId")
 
 
 def bare(etag: str) -> str:

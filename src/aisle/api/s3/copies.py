@@ -18,6 +18,7 @@ from aisle.api.s3.actions import on_version
 from aisle.api.s3.common import (
     XML,
     check_owner,
+    empty_version,
     hide,
     named_bucket,
     open_bucket,
@@ -106,7 +107,7 @@ async def find_source(svc: Service, ctx: Context) -> Source:
 
 def parse_source(text: str) -> tuple[str, str, str]:
     """Bucket, key and version of a copy source. Raises `InvalidArgument`."""
-    path, _, query = text.partition("?versionId=")
+    path, named, query = text.partition("?versionId=")
     path = path.removeprefix("/")
     if "/" not in path and "%2f" in path.lower():
         # Some clients encode the separator too; before decoding there is then no other slash.
@@ -120,6 +121,8 @@ def parse_source(text: str) -> tuple[str, str, str]:
             name="x-amz-copy-source",
             value=text,
         )
+    if named and not query:  # whoever names a version does not mean the current one
+        raise empty_version()
     return bucket, key, decode_component(query)
 
 
@@ -174,13 +177,19 @@ async def _copy(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
     tags = given if retag else await tagging.of_source(svc, ctx, source.place, record, bucket)
     described = (
         h.description(
-            head, owner=writer(svc, ctx, bucket), checksum=checksum, acl=acl, tags=tags, lock=lock
+            head,
+            owner=writer(svc, ctx, bucket),
+            checksum=checksum,
+            acl=acl,
+            tags=tags,
+            lock=lock,
+            behind=bucket.record.behind,
         )
         if replace
         else Description(
             headers=_without_redirect(record.headers) | h.redirect_location(head),
             meta=record.meta,
-            storage_class=h.storage_class(head),
+            storage_class=h.storage_class(head, bucket.record.behind),
             owner=writer(svc, ctx, bucket),
             checksum_algorithm=checksum,
             acl=acl,

@@ -28,6 +28,9 @@ from aisle.namespace.versions.ids import shown
 MAX_KEYS: Final = 1000
 # 1,000 keys of 1,024 bytes, escaped, with conditions.
 _DOCUMENT_LIMIT: Final = 8 << 20
+_MEMBERS: Final = frozenset(("Key", "VersionId", "ETag", "LastModifiedTime", "Size"))
+# As XML has them, and an element that is empty or not there.
+_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
 # Deletes that wait for the same group commit rather than for each other.
 _TOGETHER: Final = 64
 _LOGGED: Final = "BATCH.DELETE.OBJECT"
@@ -47,9 +50,14 @@ async def delete_objects(svc: Service, ctx: Context) -> Response:
     if not 1 <= len(entries) <= MAX_KEYS:
         raise MalformedXML(f"{len(entries)} objects, 1 to {MAX_KEYS} are allowed")
     for entry in entries:
-        if not leaves(entry).get("Key"):
+        members = leaves(entry)
+        if not members.get("Key"):
             raise MalformedXML("an Object without a Key")
-    quiet = tree.value("Quiet").strip().lower() == "true"
+        if not _MEMBERS.issuperset(members):  # a condition that is written wrongly is no consent
+            raise MalformedXML("an Object with more than S3 knows of")
+    quiet = _BOOLEANS.get(tree.value("Quiet").strip().lower())
+    if quiet is None:
+        raise MalformedXML("Quiet is true or false")
     parts: list[str] = []
     for start in range(0, len(entries), _TOGETHER):
         chunk = entries[start : start + _TOGETHER]

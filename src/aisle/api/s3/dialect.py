@@ -50,11 +50,12 @@ from aisle.api.s3 import (
     websites,
 )
 from aisle.api.s3 import headers as h
+from aisle.api.s3.accessrecords import resource_type
 from aisle.api.s3.actions import NEEDS
 from aisle.api.s3.common import hide, open_bucket, permit
 from aisle.api.s3.compatibility import REFUSED
 from aisle.api.s3.errors import S3Error, Told
-from aisle.api.s3.operations import EXPRESS, Level, is_express, select
+from aisle.api.s3.operations import EXPRESS, Level, is_express, methods, select
 from aisle.auth.principal import ANONYMOUS
 from aisle.core.dates import http_date
 from aisle.core.errors import (
@@ -219,9 +220,10 @@ async def handle(svc: Service, ctx: Context) -> Response:
         return await presigned.perform(svc, ctx, raw_key)
     count_user(svc, ctx)
     head = ctx.head
-    selector, name = ("", "PostObject") if form else select(head, level)
+    name = "PostObject" if form else select(head, level)[1]
     if not name:
-        raise S3Error("MethodNotAllowed", Method=head.method, ResourceType=selector or level)
+        what = "SERVICE" if level == "service" else resource_type(ctx)
+        raise S3Error("MethodNotAllowed", Method=head.method, ResourceType=what)
     ctx.operation = name
     row = None
     if level != "service" and name != "CreateBucket":
@@ -287,16 +289,16 @@ def split_target(head: RequestHead, domains: tuple[str, ...]) -> tuple[str, str]
     return first.decode("latin-1"), rest.decode("latin-1")
 
 
+def _allowed(ctx: Context) -> str:
+    """The methods that there are of what was asked for, but for the one that was refused."""
+    level: Level = "object" if ctx.key else "bucket" if ctx.bucket else "service"
+    return ", ".join(name for name in methods(ctx.head, level) if name != ctx.head.method)
+
+
 def tell(ctx: Context, error: AisleError) -> Response:
     """The reply that tells an error. HEAD gets no body, a 304 neither."""
     if isinstance(error, NotModified):
-        return Response(
-            304,
-            [
-                (b"etag", b'"%b"' % error.etag.encode()),
-                (b"last-modified", http_date(error.mtime // h.SECOND)),
-            ],
-        )
+        return Response(304, h.not_modified(error))
     told: Told = errors.tell(error)
     headers = [(b"content-type", b"application/xml")]
     if "ActualObjectSize" in told.details:
@@ -305,8 +307,10 @@ def tell(ctx: Context, error: AisleError) -> Response:
         headers.append((b"retry-after", b"%d" % errors.retry_after(error)))
     if isinstance(error, DeleteMarkerNamed):
         headers.append((b"allow", b"DELETE"))
+        of = {"Method": ctx.head.method, "ResourceType": "DeleteMarker"}
+        told = told._replace(details=of)
     elif told.code == "MethodNotAllowed":
-        headers.append((b"allow", b"GET, HEAD, PUT, POST, DELETE"))
+        headers.append((b"allow", _allowed(ctx).encode()))
     headers += _marked(error)
     if ctx.head.method == "HEAD":
         return Response(told.status, headers, error=told.code)

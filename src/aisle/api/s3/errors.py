@@ -149,8 +149,10 @@ def _key_unused(_: e.CustomerKeyUnused) -> Told:
 
 
 def _relayed(error: e.RemoteRefused) -> Told:
-    """What the remote refused, by the name that it has for it."""
-    return Told(error.status, error.code or "InvalidRequest", str(error))
+    """What the remote refused, by the name that it has for it. What is no error to a client, a
+    redirect say, is the remote's failure."""
+    status = error.status if error.status >= 400 else 502
+    return Told(status, error.code or "InvalidRequest", str(error))
 
 
 def _own(error: S3Error) -> Told:

@@ -6,11 +6,8 @@ their headers. Pure functions; names are those of the S3 API reference.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -21,8 +18,9 @@ from aisle.api.s3.websiterules import check_location
 from aisle.auth.acl import Grant
 from aisle.core import checksums
 from aisle.core.dates import http_date
-from aisle.core.errors import InvalidRequest, PreconditionFailed
-from aisle.core.http import RequestHead, field_value
+from aisle.core.errors import InvalidArgument, InvalidRequest, NotModified, PreconditionFailed
+from aisle.core.http import RequestHead, field_text, field_value
+from aisle.core.names import BucketName
 from aisle.namespace import conditions
 from aisle.namespace.conditions import UNCONDITIONAL, ReadConditions, WriteConditions
 from aisle.namespace.objects import Description
@@ -76,11 +74,23 @@ RESPONSE_OVERRIDES: Final = {
     "response-content-disposition": b"content-disposition",
     "response-content-encoding": b"content-encoding",
 }
-_ENCODED_WORD: Final = re.compile(r"=\?[A-Za-z0-9_-]{1,20}\?[BbQq]\?[^? ]{0,4096}\?=")
+# What providers that do not speak S3 have beside S3's, as they are told to clients.
+_CLASSES_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    "azure": ("COOL", "COLD", "ARCHIVE"),
+    "gcp": ("NEARLINE", "COLDLINE", "ARCHIVE"),
+}
+_KEEPING: Final = ("cache-control", "expires")
+_UNMODIFIED: Final = "if-unmodified-since"
 
 
 def refuse_unsupported(head: RequestHead, *, offset: bool = False) -> None:
-    """Raise `NotImplemented` for what cannot be honoured; with `offset` an append can."""
+    """Raise `NotImplemented` for what cannot be honoured; with `offset` an append can. A write
+    makes a version and cannot name one."""
+    version = head.params.get("versionId")
+    if version is not None:
+        raise InvalidArgument(
+            "This operation does not accept a version-id.", name="versionId", value=version
+        )
     for name in head.headers:
         if name.startswith(_REFUSED) and not (offset and name == WRITE_OFFSET):
             why = next(text for start, text in REFUSED.items() if name.startswith(start))
@@ -96,9 +106,12 @@ def description(
     replication: str = "",
     tags: Mapping[str, str] | None = None,
     lock: Lock | None = None,
+    behind: BucketName | None = None,
 ) -> Description:
-    """What a request says of the object it writes."""
-    headers = {name: head.headers[name] for name in SYSTEM_HEADERS if name in head.headers}
+    """What a request says of the object it writes, into a window on the bucket `behind` if that is
+    given."""
+    # An empty header says nothing, and an empty Content-Type in a reply would be no media type.
+    headers = {name: head.headers[name] for name in SYSTEM_HEADERS if head.headers.get(name)}
     encoding = headers.get("content-encoding")
     if encoding is not None:
         # aws-chunked is how the body travels, not what the object is.
@@ -110,7 +123,7 @@ def description(
     return Description(
         headers=headers,
         meta=user_metadata(head),
-        storage_class=storage_class(head),
+        storage_class=storage_class(head, behind),
         owner=owner,
         checksum_algorithm=checksum,
         acl=acl,
@@ -127,9 +140,12 @@ def redirect_location(head: RequestHead) -> dict[str, str]:
     return {} if text is None else {REDIRECT_LOCATION: check_location(text)}
 
 
-def storage_class(head: RequestHead) -> str:
+def storage_class(head: RequestHead, behind: BucketName | None = None) -> str:
+    """The storage class that a request names: one of S3's, or of the provider of the bucket
+    `behind`."""
     value = head.header("x-amz-storage-class") or "STANDARD"
-    if value not in STORAGE_CLASSES:
+    theirs = _CLASSES_OF.get(behind.provider, ()) if behind is not None else ()
+    if value not in STORAGE_CLASSES and value not in theirs:
         raise S3Error("InvalidStorageClass", StorageClassRequested=value)
     return value
 
@@ -140,25 +156,12 @@ def user_metadata(head: RequestHead) -> dict[str, str]:
     size = 0
     for name, value in head.headers.items():
         if name.startswith(META_PREFIX):
-            text = _read_text(value)
+            text = field_text(value)
             meta[name[len(META_PREFIX) :]] = text
             size += len(name) - len(META_PREFIX) + len(text.encode("utf-8", "surrogateescape"))
     if size > META_LIMIT:
         raise S3Error("MetadataTooLarge", Size=size, MaxSizeAllowed=META_LIMIT)
     return meta
-
-
-def _read_text(value: str) -> str:
-    """A metadata value: RFC 2047 words are decoded, other bytes are Latin-1.
-
-    That is what S3 does (user guide, "User-defined object metadata", has the example).
-    """
-    if "=?" in value and _ENCODED_WORD.search(value):
-        try:
-            return str(make_header(decode_header(value)))
-        except (HeaderParseError, LookupError, ValueError):
-            return value
-    return value
 
 
 def read_conditions(head: RequestHead, prefix: str = "") -> ReadConditions | None:
@@ -189,19 +192,35 @@ def http_seconds(date: str | None) -> int | None:
         return None
 
 
+def _refuse_conditions(head: RequestHead, *names: str) -> None:
+    """A condition that an operation does not have must not be passed over: what it was to prevent
+    would be done. If-Modified-Since means nothing on them (RFC 9110, 13.1.3)."""
+    for name in names:
+        if name in head.headers:
+            raise S3Error("NotImplemented", Header=name.title())
+
+
 def write_conditions(head: RequestHead) -> WriteConditions:
     headers = head.headers
+    _refuse_conditions(head, _UNMODIFIED)
     match, none_match = headers.get("if-match", ""), headers.get("if-none-match", "")
     if not (match or none_match):
         return UNCONDITIONAL
     if none_match and none_match != "*":
         # Amazon's words: a write can ask for "no object at all", not for "not this one".
-        raise S3Error("NotImplemented", Header="If-None-Match")
+        raise S3Error(
+            "NotImplemented",
+            Header="If-None-Match",
+            additionalMessage=(
+                "We don't accept the provided value of If-None-Match header for this API"
+            ),
+        )
     return WriteConditions(if_match=match, if_none_match=none_match)
 
 
 def delete_conditions(head: RequestHead) -> WriteConditions:
     headers = head.headers
+    _refuse_conditions(head, "if-none-match", _UNMODIFIED)
     size = headers.get("x-amz-if-match-size")
     mtime = headers.get("x-amz-if-match-last-modified-time")
     match = headers.get("if-match", "")
@@ -272,6 +291,17 @@ def object_headers(record: Object) -> Headers:
     if record.replication:
         headers.append((b"x-amz-replication-status", record.replication.encode()))
     return headers
+
+
+def not_modified(error: NotModified) -> Headers:
+    """The headers of a 304: what validates a copy that somebody has, and what a 200 would say of
+    how long it may be kept (RFC 9110, 15.4.5)."""
+    kept = [(name, error.headers[name]) for name in _KEEPING if name in error.headers]
+    return [
+        (b"etag", b'"%b"' % error.etag.encode()),
+        (b"last-modified", http_date(error.mtime // SECOND)),
+        *((name.encode(), value.encode("latin-1")) for name, value in kept),
+    ]
 
 
 def version_headers(record: Object, bucket: Bucket) -> Headers:

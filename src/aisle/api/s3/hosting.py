@@ -19,14 +19,13 @@ from typing import Final
 from aisle.api.access import authorise, count_user
 from aisle.api.base import HOST_ID, Context, Headers, Response, Service, website_bucket
 from aisle.api.s3 import cors, errors, objects, payment, websiterules
+from aisle.api.s3 import headers as h
 from aisle.api.s3.actions import NEEDS
 from aisle.api.s3.common import hide, open_bucket
 from aisle.api.s3.errors import S3Error, Told
-from aisle.api.s3.headers import REDIRECT_LOCATION
 from aisle.api.s3.websiterules import Target, Website
 from aisle.auth.payload import UNSIGNED
 from aisle.auth.principal import ANONYMOUS
-from aisle.core.dates import http_date
 from aisle.core.errors import AccessDenied, AisleError, NotModified, ObjectNotFound, VersionNotFound
 from aisle.core.http import RequestHead, decode_component
 from aisle.core.names import encode_key
@@ -39,7 +38,7 @@ _BIT: Final = documents.BITS[documents.WEBSITE]
 _GET_OBJECT: Final = NEEDS["GetObject"].actions[0]
 _HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 _METHODS: Final = "GET, HEAD"
-_LOCATION: Final = REDIRECT_LOCATION.encode()
+_LOCATION: Final = h.REDIRECT_LOCATION.encode()
 _PARTIAL: Final = frozenset(
     {"range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"}
 )
@@ -214,13 +213,7 @@ async def _error(svc: Service, ctx: Context, visit: _Visit, error: AisleError) -
 def tell(ctx: Context, error: AisleError) -> Response:
     """The page that tells an error. HEAD gets no body, a 304 neither."""
     if isinstance(error, NotModified):
-        return Response(
-            304,
-            [
-                (b"etag", b'"%b"' % error.etag.encode()),
-                (b"last-modified", http_date(error.mtime // 1_000_000_000)),
-            ],
-        )
+        return Response(304, h.not_modified(error))
     page = errors.tell(error.page) if isinstance(error, PageError) else None
     error = error.error if isinstance(error, PageError) else error
     told = errors.tell(error)

@@ -21,6 +21,11 @@ from aisle.core.errors import DigestMismatch, IncompleteBody, InvalidArgument, I
 from aisle.core.http import RequestHead
 
 MAX_BODY: Final = 5 << 30  # of a single PUT or part (user guide, "Multipart upload limits")
+_CHECKSUM: Final = "x-amz-checksum-"
+# Beside the digests: what is said of them, which is for other operations.
+_KNOWN_CHECKSUMS: Final = frozenset(
+    {*checksums.BY_HEADER, *(f"{_CHECKSUM}{name}" for name in ("algorithm", "type", "mode"))}
+)
 # Signed chunks are hashed while they are decoded: from this size on in a thread.
 _DECODE_INLINE: Final = 16 << 10
 
@@ -163,6 +168,11 @@ def content_md5(head: RequestHead) -> bytes:
 
 def checksum_header(head: RequestHead) -> tuple[str, bytes]:
     """The algorithm and digest of the one `x-amz-checksum-*` header, or `("", b"")`."""
+    for header in head.headers:
+        if header.startswith(_CHECKSUM) and header not in _KNOWN_CHECKSUMS:
+            raise InvalidRequest(
+                "The algorithm type you specified in x-amz-checksum- header is invalid."
+            )
     if checksums.BY_HEADER.keys().isdisjoint(head.headers):
         return "", b""
     found = [

@@ -266,7 +266,7 @@ async def list_multipart_uploads(svc: Service, ctx: Context) -> Response:
     for upload in page.uploads:
         record = upload.record
         whose = elements[record.owner]
-        who = initiator(record.initiator, whose) + whose
+        who = await initiator(svc, ctx, record.initiator, whose) + whose
         checksum = ""
         if record.checksum_algorithm:
             checksum = element("ChecksumAlgorithm", record.checksum_algorithm)

@@ -20,9 +20,11 @@ from aisle.core.errors import InvalidArgument, InvalidRequest, UploadNotFound
 from aisle.core.http import RequestHead
 from aisle.core.names import encode_key
 from aisle.namespace import uploads
+from aisle.namespace.records import Completed
 from aisle.namespace.sealing import wishes
 from aisle.namespace.store import BucketRow
 from aisle.namespace.uploads import MAX_PARTS, Claims, NamedPart
+from aisle.namespace.versions.ids import NULL
 
 # 10,000 parts with their checksums.
 _DOCUMENT_LIMIT: Final = 4 << 20
@@ -60,6 +62,7 @@ async def create_multipart_upload(svc: Service, ctx: Context) -> Response:
         replication=await replication.status_of(svc, ctx, bucket),
         tags=tagging.of_new(head, bucket),
         lock=objectlock.of_new(svc, head, bucket),
+        behind=bucket.record.behind,
     )
     upload = await uploads.create(
         svc.store,
@@ -132,7 +135,7 @@ async def list_parts(svc: Service, ctx: Context) -> Response:
         element("Bucket", bucket.record.name),
         element("Key", ctx.key),
         element("UploadId", record.id.hex()),
-        initiator(record.initiator, whose),
+        await initiator(svc, ctx, record.initiator, whose),
         whose,
         element("StorageClass", record.storage_class),
         element("PartNumberMarker", marker),
@@ -174,7 +177,7 @@ async def _complete(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
         done = await uploads.completed(svc.store, bucket, key, upload_id, named)
         if done is None:
             raise
-        return _completed(ctx, done.etag, done.checksums, done.checksum_type)
+        return _completed_before(ctx, bucket, done)
     kind = head.header("x-amz-checksum-type").upper()
     agreed = upload.record.checksum_type or checksums.FULL_OBJECT
     if kind and kind != agreed:
@@ -209,7 +212,7 @@ async def _complete(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
         done = await uploads.completed(svc.store, bucket, key, upload_id, named)
         if done is None:
             raise
-        return _completed(ctx, done.etag, done.checksums, done.checksum_type)
+        return _completed_before(ctx, bucket, done)
     reply = _completed(ctx, record.etag, record.checksums, record.checksum_type)
     reply.headers = reply.headers + h.version_headers(record, bucket.record)
     reply.headers += sse.told(svc, record.sealed, customer)
@@ -245,6 +248,8 @@ def read_parts(body: bytes) -> list[NamedPart]:
         number, etag = (told.get(name, "").strip() for name in ("PartNumber", "ETag"))
         if not (number.isascii() and number.isdigit() and len(number) < 6) or not etag:
             raise MalformedXML("a Part without PartNumber or ETag")
+        if int(number) < 1:
+            raise InvalidArgument("PartNumber must be >= 1", name="PartNumber", value=number)
         values = {
             name: told[f"Checksum{name}"].strip()
             for name in checksums.ALGORITHMS
@@ -278,8 +283,19 @@ def _claimed_size(head: RequestHead) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise InvalidRequest("Value for x-amz-mp-object-size header is invalid.")
+        raise InvalidRequest(f"Value for x-amz-mp-object-size header is invalid: '{text[:32]}'")
     return int(text)
+
+
+def _completed_before(ctx: Context, bucket: BucketRow, done: Completed) -> Response:
+    """What a repeated request hears."""
+    reply = _completed(ctx, done.etag, done.checksums, done.checksum_type)
+    version = done.version
+    if not version and bucket.record.versions and bucket.record.behind is None:
+        version = NULL
+    if version:
+        reply.headers = [*reply.headers, (b"x-amz-version-id", version.encode())]
+    return reply
 
 
 def _completed(ctx: Context, etag: str, values: dict[str, str], kind: str) -> Response:

@@ -17,7 +17,7 @@ from aisle.api.s3.errors import S3Error
 from aisle.api.s3.incoming import S3Incoming
 from aisle.api.s3.xml import document, element
 from aisle.core.dates import http_date
-from aisle.core.errors import InvalidArgument, InvalidPartNumber
+from aisle.core.errors import InvalidArgument, InvalidPartNumber, InvalidRequest
 from aisle.core.names import encode_key
 from aisle.core.ranges import Span, resolve_range
 from aisle.namespace import events, objects, reads
@@ -52,6 +52,7 @@ async def put_object(svc: Service, ctx: Context) -> Response:
         replication=await replication.status_of(svc, ctx, bucket),
         tags=tagging.of_new(head, bucket),
         lock=lock,
+        behind=bucket.record.behind,
     )
     if growth.is_asked(ctx):
         return await growth.append(svc, ctx, bucket, key, incoming, described)
@@ -212,10 +213,9 @@ async def get_object_attributes(svc: Service, ctx: Context) -> Response:
     how = LOOK._replace(version=version_of(ctx))
     asked = [name.strip() for name in head.header("x-amz-object-attributes").split(",")]
     if asked == [""]:
-        raise InvalidArgument(
+        raise InvalidRequest(
             "The x-amz-object-attributes header specifying the attributes to be retrieved is"
-            " either missing or empty",
-            name="x-amz-object-attributes",
+            " either missing or empty"
         )
     for name in asked:
         if name not in ATTRIBUTES:
@@ -260,7 +260,7 @@ def _parts(record: Object, parts: Sequence[PartInfo], marker: int, limit: int) -
     """The parts after `marker`. S3 lists them only if they have checksums, else just counts."""
     listed = [part for part in parts if part.number > marker] if record.checksums else []
     page = listed[:limit]
-    truncated = len(listed) > len(page)
+    truncated = limit > 0 and len(listed) > len(page)  # a page of none leads to no other
     items = "".join(
         "<Part>"
         + "".join(element(f"Checksum{name}", value) for name, value in part.checksums.items())

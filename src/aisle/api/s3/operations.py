@@ -215,18 +215,29 @@ def _signed_for_express(head: RequestHead) -> bool:
     return f"/{EXPRESS}/aws4_request" in claimed[:1024]
 
 
+def methods(head: RequestHead, level: Level) -> tuple[str, ...]:
+    """The methods that the target of a request has, whatever its own is; in the order of names."""
+    selector = _selector(head)
+    found = {row.method for row in ROUTES if (row.level, row.selector) == (level, selector)}
+    if (level, selector) == ("bucket", ""):
+        found.add("POST")  # of a form
+    return tuple(sorted(found))
+
+
+def _selector(head: RequestHead) -> str:
+    """The sub-resource that a request names, `""` for none."""
+    if SELECTORS.isdisjoint(head.params):
+        return ""
+    return next((name for name, _ in head.pairs if name in SELECTORS), "")
+
+
 def select(head: RequestHead, level: Level) -> tuple[str, str]:
     """The sub-resource named by a request's query, and the name of its operation.
 
     The name is `""` where the target has no such method. Deprecated twins (GetBucketLifecycle)
     are told by the newer name.
     """
-    selector = ""
-    if not SELECTORS.isdisjoint(head.params):
-        for name, _ in head.pairs:
-            if name in SELECTORS:
-                selector = name
-                break
+    selector = _selector(head)
     row = _BY_TARGET.get((level, head.method, selector))
     if row is None:
         return selector, ""

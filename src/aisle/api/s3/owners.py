@@ -26,8 +26,13 @@ async def owners(svc: Service, ctx: Context, canonicals: Iterable[str]) -> Mappi
     return elements
 
 
-def initiator(arn: str, owner_xml: str) -> str:
-    """The Initiator of an upload: the user that began it, or where no user is known its owner."""
+async def initiator(svc: Service, ctx: Context, arn: str, owner_xml: str) -> str:
+    """The Initiator of an upload: the user that began it, of an account its canonical id, or where
+    neither is known its owner."""
+    if arn.endswith(":root"):
+        account = await svc.principals.account_of_number(arn.split(":")[4])
+        if account is not None:
+            return _named("Initiator", account.canonical, account.display)
     if not arn:
         return owner_xml.replace("Owner>", "Initiator>")
     return _named("Initiator", arn, arn.rpartition("/")[2] if "/" in arn else "")

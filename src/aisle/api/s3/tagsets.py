@@ -47,7 +47,7 @@ BUCKET: Final = Limit(50, "Bucket tag count cannot be greater than 50")
 def of_header(head: RequestHead) -> dict[str, str]:
     """The tags that a request gives the object it writes. Raises `InvalidArgument`, `S3Error`."""
     text = head.headers.get(HEADER, "")
-    pairs = [pair.partition("=") for pair in text.split("&")] if text else []
+    pairs = [pair.partition("=") for pair in text.split("&") if pair]
     if len(pairs) > OBJECT.most:
         raise S3Error("BadRequest", OBJECT.told)
     found: dict[str, str] = {}

@@ -5,6 +5,8 @@ What a bucket behind a bucket adds to these is in `remote`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aisle.core.errors.base import AisleError
 
 
@@ -132,12 +134,14 @@ class PreconditionFailed(AisleError):
 
 
 class NotModified(AisleError):
-    """A conditional read found nothing newer; not a failure, but it ends the read."""
+    """A conditional read found nothing newer; not a failure, but it ends the read. `headers` are
+    the object's own, by which caches go."""
 
-    def __init__(self, etag: str, mtime: int) -> None:
+    def __init__(self, etag: str, mtime: int, headers: Mapping[str, str] | None = None) -> None:
         super().__init__("the object has not been modified")
         self.etag = etag
         self.mtime = mtime
+        self.headers = headers or {}
 
 
 class RangeNotSatisfiable(AisleError):

@@ -48,3 +48,4 @@ class Completed(Record, frozen=True, array_like=True):
     request: bytes
     checksums: dict[str, str]
     checksum_type: str
+    version: str = ""  # its id; the remote's own, if it went to a remote bucket

@@ -29,14 +29,15 @@ def mint(seq: int) -> str:
     return base64.urlsafe_b64encode(seq.to_bytes(8, "big") + os.urandom(_RANDOM)).decode()
 
 
-def place_of(version: str) -> int:
-    """The place in its key's sequence that a version id tells. Raises `InvalidArgument`."""
+def place_of(version: str, *, name: str = "versionId") -> int:
+    """The place in its key's sequence that a version id tells. Raises `InvalidArgument` of the
+    parameter `name`."""
     try:
         raw = base64.b64decode(version, altchars=b"-_", validate=True)
     except ValueError:
         raw = b""
     if len(version) != _LENGTH or len(raw) != 8 + _RANDOM or raw[0] & 0x80:
-        raise InvalidArgument("Invalid version id specified", name="versionId", value=version)
+        raise InvalidArgument("Invalid version id specified", name=name, value=version)
     return int.from_bytes(raw[:8], "big")
 
 

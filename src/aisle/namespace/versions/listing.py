@@ -170,7 +170,7 @@ async def _after(store: Store, base: bytes, marker: Marker) -> bytes:
     if not marker.version:
         return behind(base, marker.key)
     if marker.version != NULL:
-        return row_key(base, marker.key, place_of(marker.version))
+        return row_key(base, marker.key, place_of(marker.version, name="version-id-marker"))
     pointer = await store.index.get("null", base + marker.key)
     if pointer is not None:
         return row_key(base, marker.key, int.from_bytes(pointer, "big"))

@@ -32,10 +32,10 @@ from aisle.core.errors import (
     RowChanged,
     WriteConflict,
 )
-from aisle.namespace import bodies
+from aisle.namespace import bodies, completions
 from aisle.namespace.bodies import Stored
 from aisle.namespace.conditions import WriteConditions
-from aisle.namespace.records import Completed, Layout, Object, decode, encode
+from aisle.namespace.records import Layout, Object, decode, encode
 from aisle.namespace.store import BucketRow, Store
 from aisle.namespace.window import claims, copies
 from aisle.namespace.window.claims import Held
@@ -207,7 +207,10 @@ class _Write:
     async def keep(self, held: Held, record: Object) -> Object:
         """Make the copy visible, if it may be; else give its bytes up."""
         store = self.store
-        extra = [_with_etag(change, record.etag) for change in self.extra]
+        version = record.origin.version if record.origin is not None else ""
+        extra = [
+            completions.told(change, etag=record.etag, version=version) for change in self.extra
+        ]
         changes = [
             Put("object", held.row_key, encode(record)),
             *(self.stored.changes() if self.stored is not None else ()),
@@ -303,14 +306,6 @@ def _layout_of(record: Object, extra: Sequence[Change]) -> Layout:
 
 def _is_layout(change: Change) -> bool:
     return isinstance(change, Put) and change.table == "layout"
-
-
-def _with_etag(change: Change, etag: str) -> Change:
-    """What is kept for a repeated complete tells the ETag that the remote gave."""
-    if not isinstance(change, Put) or change.table != "done":
-        return change
-    done = msgspec.structs.replace(decode(Completed, change.value), etag=etag)
-    return change._replace(value=encode(done))
 
 
 async def _head(backend: Backend, key: str) -> RemoteObject | None:
