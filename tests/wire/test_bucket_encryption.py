@@ -57,12 +57,24 @@ def test_with_a_ring_every_bucket_says_what_it_does(
     assert sealing.put_object(Bucket=vault, Key="k", Body=b"x")["ServerSideEncryption"] == "AES256"
 
 
-def test_without_a_ring_there_is_none_and_none_is_taken(s3: Any, bucket: str) -> None:
+def test_without_a_ring_there_is_none_until_it_is_asked_for(
+    node: Node, s3: Any, bucket: str
+) -> None:
     with refused(404, "ServerSideEncryptionConfigurationNotFoundError"):
         get(s3, bucket)
-    with refused(501, "NotImplemented"):
+    if isinstance(node, Cluster):  # its nodes have no key of their own
+        with refused(501, "NotImplemented"):
+            put(s3, bucket, AES256)
+    else:
+        with refused(400, "KMS.NotFoundException"):
+            put(s3, bucket, rule("aws:kms", REPORTS))
         put(s3, bucket, AES256)
+        assert get(s3, bucket) == AES256
+        told = s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+        assert told["ServerSideEncryption"] == "AES256"
     s3.delete_bucket_encryption(Bucket=bucket)
+    settle(node)
+    assert "ServerSideEncryption" not in s3.put_object(Bucket=bucket, Key="plain", Body=b"x")
 
 
 def test_keys_of_clients_can_be_blocked(node: Node, s3: Any, bucket: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import wait_until
+from tests.cluster.cluster import Cluster, wait_until
 from tests.harness import Node, Reply, presign
 from tests.wire.sealed import KEY, OTHER, REPORTS, b64, customer, headers, source
 from tests.wire.support import (
@@ -162,16 +162,41 @@ def test_upload_part_copy_opens_the_source_and_seals_the_part(
     assert read(sealing, vault, "to", **READS[mode]) == data[65_000:131_000]
 
 
-# --- keys of clients, on a node without a key ring --------------------------------------------
+# --- a node without a key ring ----------------------------------------------------------------
 
 
 def test_a_client_s_key_needs_no_ring(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"secret", **customer())
     assert read(s3, bucket, "k", **customer()) == b"secret"
     assert "ServerSideEncryption" not in s3.put_object(Bucket=bucket, Key="plain", Body=b"x")
-    for parameters in ({"ServerSideEncryption": "AES256"}, {"ServerSideEncryption": "aws:kms"}):
-        with refused(501, "NotImplemented"):
-            s3.put_object(Bucket=bucket, Key="k2", Body=b"x", **parameters)
+
+
+def test_a_node_encrypts_with_a_key_of_its_own_where_it_is_asked_to(
+    node: Node, s3: Any, bucket: str
+) -> None:
+    for mode in ("AES256", "aws:kms", "aws:kms:dsse"):
+        wish = {"ServerSideEncryption": mode}
+        if isinstance(node, Cluster):  # what one node encrypts the others could not open
+            with refused(501, "NotImplemented"):
+                s3.put_object(Bucket=bucket, Key="k", Body=b"x", **wish)
+            continue
+        data = pattern(200_000)
+        assert s3.put_object(Bucket=bucket, Key="k", Body=data, **wish).items() >= wish.items()
+        found = s3.get_object(Bucket=bucket, Key="k")
+        assert found["Body"].read() == data
+        assert found.items() >= wish.items()
+        if mode != "AES256":
+            key = found["SSEKMSKeyId"]  # that of Amazon's own, so to say
+            assert key.endswith(":key/aisle")
+            again = s3.put_object(Bucket=bucket, Key="k", Body=b"x", SSEKMSKeyId=key, **wish)
+            assert again["SSEKMSKeyId"] == key
+        upload = begin(s3, bucket, "parts", **wish)
+        part = put_part(s3, bucket, "parts", upload, 1, data)
+        complete(s3, bucket, "parts", upload, [part])
+        assert read(s3, bucket, "parts") == data
+        copied = s3.copy_object(Bucket=bucket, Key="to", CopySource=f"{bucket}/parts")
+        assert "ServerSideEncryption" not in copied
+        assert read(s3, bucket, "to") == data
 
 
 def test_a_wrong_or_missing_key_is_told_wherever_one_is_needed(s3: Any, bucket: str) -> None:

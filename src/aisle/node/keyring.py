@@ -4,7 +4,7 @@ The ring in force is in memory that is made before the fork, so the workers of a
 at any moment, also one that replaces another: what one of them encrypts with a new key every other
 opens. The node's agent alone decides (`KeyRing.follow`). A file that is malformed, or lacks a key
 that something is encrypted with, changes nothing, and the log says why. A ring that came from the
-environment stays as it is.
+environment stays as it is, and so does the key of the node's own, whatever the file has.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class KeyRing:
         length, digest = _TEXT.unpack_from(self._memory, _TEXT_AT)
         text = self._memory[_BEGIN : _BEGIN + min(length, newkey.LARGEST)]
         if _digest(text) == digest:  # else it is being written: the former one is still in force
-            self._ring = Ring.parse(text.decode())
+            self._ring = Ring.parse(text.decode(), self._ring.own)
             self._turn = turn
 
     def _publish(self, text: bytes) -> None:
@@ -94,7 +94,7 @@ class KeyRing:
         `StoreError`."""
         try:
             text = newkey.read(self._file)
-            new = Ring.parse(text)
+            new = Ring.parse(text, self._ring.own)
         except ValueError as error:
             _log.error("the key ring stays as it was: %s: %s", self._file, error)
             return False

@@ -8,7 +8,7 @@ import uuid
 from functools import partial
 
 from aisle.core.counters import Counters
-from aisle.node import newkey, root, tls
+from aisle.node import newkey, ownkey, root, tls
 from aisle.node.command import run
 from aisle.node.compose import open_app
 from aisle.node.options import NodeOptions
@@ -29,4 +29,4 @@ def main() -> None:
 
 
 def _settle(options: NodeOptions) -> NodeOptions:
-    return root.settle(tls.settle(options))
+    return root.settle(tls.settle(ownkey.settle(options)))

@@ -62,7 +62,7 @@ def add(file: Path, name: str) -> list[str]:
         if not begun and name != DEFAULT:
             added.insert(0, fresh_line("", DEFAULT))
         kept = [text.rstrip("\n")] if begun else []
-        _replace(file, "\n".join([*kept, *added]) + "\n")
+        replace(file, "\n".join([*kept, *added]) + "\n")
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None
     except OSError as error:
@@ -85,7 +85,8 @@ def read(file: Path) -> str:
     return text
 
 
-def _replace(file: Path, text: str) -> None:
+def replace(file: Path, text: str) -> None:
+    """Write a file for its owner alone, in one step and for good. Raises `OSError`."""
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -75,11 +75,12 @@ NOTES: Final[Mapping[str, str]] = {
         "Transitions are checked, kept and told; objects stay in the class that they have."
     ),
     "GetBucketEncryption": (
-        "A bucket without a configuration says what happens: SSE-S3 with a key ring, none without."
+        "A bucket without a configuration says what happens: SSE-S3 if the node was given a key"
+        " ring, else none."
     ),
     "PutBucketEncryption": (
-        "Keys are those of the node's key ring; without one only `BlockedEncryptionTypes` is taken."
-        " S3 Bucket Keys are kept and returned."
+        "Keys are those of the node's key ring, or one of its own; nodes that share an index"
+        " without a ring take only `BlockedEncryptionTypes`. S3 Bucket Keys are kept and returned."
     ),
     "UpdateObjectEncryption": "To SSE-KMS, as at Amazon; keys are those of the key ring.",
     "PutBucketCors": (

@@ -1,7 +1,7 @@
 """Handlers of encryption: Get/Put/DeleteBucketEncryption, UpdateObjectEncryption.
 
-What a bucket that says nothing tells is what happens: SSE-S3 where the node has a key ring, and
-that there is no configuration where it has none.
+What a bucket that says nothing tells is what happens: SSE-S3 where the node was given a key ring,
+and that there is no configuration where it was not.
 
 Spec: API reference of the four; user guide, "Setting default server-side encryption behavior".
 """
@@ -34,7 +34,8 @@ _BLOCKABLE: Final = frozenset({"NONE", SSE_C})
 async def get_bucket_encryption(svc: Service, ctx: Context) -> Response:
     row = await open_bucket(svc, ctx)
     rule = await wishes.rule_of(svc.store, row)
-    mode = rule.mode or (AES256 if svc.store.ring is not None else "")
+    ring = svc.store.ring
+    mode = rule.mode or (AES256 if ring is not None and ring.by_default else "")
     if not mode and not rule.blocked:
         raise S3Error("ServerSideEncryptionConfigurationNotFoundError", BucketName=ctx.bucket)
     parts = []

@@ -61,7 +61,7 @@ class KeyNotFound(SealingError):
 
 
 class KeyRingMissing(SealingError):
-    """The node was started without a key ring."""
+    """The node was started without a key ring, and shares its index, so it has made no key."""
 
     def __init__(self) -> None:
         super().__init__(

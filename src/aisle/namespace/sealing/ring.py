@@ -4,10 +4,14 @@ It is read from a file or from the environment when a node starts, one key a lin
 
     NAME/VERSION:KEY     32 bytes in base64
 
-The newest version of a name wraps; the others open what they have wrapped. What the client says of
-an object's encryption (its mode and context) is bound to the wrapped key: another does not open it.
-A key is wrapped by AES-256-GCM under a key that is made for that once, so that there is no limit to
-how many one key of the ring may wrap. No key is in `repr`, in an error or in a log.
+The newest version of a name wraps; the others open what they have wrapped. A node that was given no
+ring has one with the single key that it has made for itself, which stands in for the default one
+until there is a ring, and opens what it has wrapped from then on.
+
+What the client says of an object's encryption (its mode and context) is bound to the wrapped key:
+another does not open it. A key is wrapped by AES-256-GCM under a key that is made for that once, so
+that there is no limit to how many one key of the ring may wrap. No key is in `repr`, in an error or
+in a log.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ from aisle.namespace.sealing.frames import KEY, SALT
 # The key of SSE-S3, and of SSE-KMS where the client names none; Amazon's name for that is another.
 DEFAULT: Final = "aisle"
 MANAGED: Final = "aws/s3"
+# The key that a node has made for itself, by a name that no other can have.
+OWN: Final = "@own"
 _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 _LINE: Final = re.compile(rf"({_NAME})/([1-9][0-9]{{0,8}})\s*:\s*(\S+)")
 _ARN: Final = re.compile(r"arn:aws[-a-z0-9]*:kms:[-a-z0-9]*:[0-9]{12}:(key|alias)/(.+)")
@@ -38,14 +44,21 @@ _NONCE: Final = bytes(12)
 
 
 class Ring:
-    """See the module. `keys` are secrets by name and version."""
+    """See the module. `keys` are secrets by name and version; `own` is the node's own, if any.
 
-    __slots__ = ("_keys",)
+    `by_default` says whether new objects are encrypted though nobody asks: where somebody has given
+    the node keys.
+    """
 
-    def __init__(self, keys: Mapping[str, Mapping[int, bytes]]) -> None:
-        if DEFAULT not in keys:
+    __slots__ = ("_keys", "by_default")
+
+    def __init__(self, keys: Mapping[str, Mapping[int, bytes]], own: bytes = b"") -> None:
+        self.by_default = DEFAULT in keys
+        if not self.by_default and (keys or not own):
             raise ValueError(f"there is no key {DEFAULT}/1 or later, which new objects need")
         self._keys = {name: dict(sorted(versions.items())) for name, versions in keys.items()}
+        if own:
+            self._keys[OWN] = {1: own}
 
     def __repr__(self) -> str:
         return f"Ring({', '.join(self.identities)})"
@@ -57,7 +70,7 @@ class Ring:
         return hash(tuple(self.identities))
 
     @classmethod
-    def parse(cls, text: str) -> Ring:
+    def parse(cls, text: str, own: bytes = b"") -> Ring:
         """Raises `ValueError`, in which there is nothing of any key."""
         keys: dict[str, dict[int, bytes]] = {}
         for number, raw in enumerate(re.split(r"[\n,]", text), 1):
@@ -72,7 +85,16 @@ class Ring:
             if int(found[2]) in versions:
                 raise ValueError(f"entry {number}: {found[1]}/{found[2]} is there twice")
             versions[int(found[2])] = secret
-        return cls(keys)
+        return cls(keys, own)
+
+    def with_own(self, own: bytes) -> Ring:
+        """The same ring with a key of the node's own."""
+        return Ring({name: kept for name, kept in self._keys.items() if name != OWN}, own)
+
+    @property
+    def own(self) -> bytes:
+        """The key of the node's own, if it has one."""
+        return self._keys.get(OWN, {}).get(1, b"")
 
     @property
     def identities(self) -> list[str]:
@@ -94,6 +116,8 @@ class Ring:
 
     def newest(self, name: str) -> str:
         """The key that wraps, as NAME/VERSION. Raises `KeyNotFound`."""
+        if name == DEFAULT and not self.by_default:
+            name = OWN
         versions = self._keys.get(name)
         if versions is None:
             raise KeyNotFound(name)
@@ -163,8 +187,9 @@ def is_arn(text: str) -> bool:
 
 
 def name_of(identity: str) -> str:
-    """The name in NAME/VERSION."""
-    return identity.rpartition("/")[0]
+    """The name in NAME/VERSION, by which clients know the key."""
+    name = identity.rpartition("/")[0]
+    return DEFAULT if name == OWN else name
 
 
 def fresh_line(text: str, name: str) -> str:

@@ -1,9 +1,9 @@
 """How a new object is encrypted, and the key of one that is there.
 
 What a client asks for comes before what its bucket says (document `encryption`), and that before
-the default: with a key ring every object of a bucket of our own is encrypted with it (`AES256`),
-without one none is. Objects of remote buckets are never encrypted here: their bytes are to go there
-as they are.
+the default: where the node was given a key ring every object of a bucket of our own is encrypted
+with it (`AES256`), else none is. Objects of remote buckets are never encrypted here: their bytes
+are to go there as they are.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def encode_rule(rule: Rule) -> bytes:
 async def settle(store: Store, row: BucketRow, wish: Wish | None) -> Wish | None:
     """The wish with what it leaves open; `None` where nothing is to be encrypted. Raises
     `EncryptionBlocked`, `KeyRingMissing` and `KeyNotFound`."""
-    if wish is None and store.ring is None and not row.record.has:
+    ring = store.ring
+    by_default = ring is not None and ring.by_default
+    if wish is None and not by_default and not row.record.has:
         return None
     if row.record.behind is not None:
         if wish is not None:
@@ -101,18 +103,18 @@ async def settle(store: Store, row: BucketRow, wish: Wish | None) -> Wish | None
             raise EncryptionBlocked(SSE_C)
         return wish
     if wish is None or not wish.mode:
-        mode = rule.mode or (AES256 if store.ring is not None else "")
+        mode = rule.mode or (AES256 if by_default else "")
         if not mode:
             return None
         asked = rule.bucket_key if wish is None or wish.bucket_key is None else wish.bucket_key
         wish = Wish(mode, key_name(rule.key), bucket_key=asked)
     elif wish.bucket_key is None:
         wish = replace(wish, bucket_key=rule.bucket_key)
-    if store.ring is None:
+    if ring is None:
         raise KeyRingMissing
     if wish.mode == AES256:
         return Wish(AES256, DEFAULT)
-    store.ring.newest(wish.key or DEFAULT)
+    ring.newest(wish.key or DEFAULT)
     # The two layers of DSSE have no bucket keys at Amazon's either.
     return replace(wish, key=wish.key or DEFAULT, bucket_key=wish.mode == KMS and wish.bucket_key)
 
@@ -196,7 +198,7 @@ def check_same(sealed: Sealed | None, wish: Wish | None) -> None:
     if wish is None or not wish.mode:
         return
     same = sealed is not None and sealed.mode == wish.mode
-    if not same or (wish.key and sealed is not None and wish.key != sealed.key.partition("/")[0]):
+    if not same or (wish.key and sealed is not None and wish.key != name_of(sealed.key)):
         raise EncryptionDiffers
 
 

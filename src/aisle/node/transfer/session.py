@@ -16,7 +16,7 @@ from aisle.core.errors import StoreError
 from aisle.jobs import housekeeper
 from aisle.namespace.clock import Clock
 from aisle.namespace.store import Store
-from aisle.node import directories
+from aisle.node import directories, ownkey
 from aisle.node.engines import open_engines
 from aisle.node.options import NodeOptions
 
@@ -38,7 +38,7 @@ async def open_store(options: NodeOptions) -> AsyncIterator[Store]:
             clock = Clock(engines.index)
             await clock.follow()
             store = Store(engines.index, engines.blobs, now=clock)
-            store.ring = options.ring
+            store.ring = ownkey.settle(options).ring
             beside = [
                 asyncio.create_task(work)
                 for work in (_follow(clock), housekeeper.announce_reads(store, os.urandom(16)))
