@@ -118,6 +118,7 @@ EXAMPLES: list[tuple[e.AisleError, int, str]] = [
     (e.RemoteBroken("aws://b", "short"), 503, "ServiceUnavailable"),
     (e.RemoteChanged("aws://b", "another"), 503, "ServiceUnavailable"),
     (e.RemoteRefused("aws://b", "odd", status=409, code="Odd"), 409, "Odd"),
+    (e.RemoteRefused("aws://b", "elsewhere", status=301), 502, "InvalidRequest"),
     (e.BackendDisabled("aws is off"), 400, "InvalidRequest"),
     (e.ClusterNotAttached("east"), 400, "InvalidRequest"),
     (e.RemoteLoop("ais://@east/b"), 508, "LoopDetected"),

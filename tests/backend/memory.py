@@ -197,6 +197,7 @@ class MemoryBackend:
 
     lists = True
     writes = True
+    in_order = True
     ranges_by_etag = True
 
     def __init__(self, remote: MemoryRemote, bucket: str) -> None:

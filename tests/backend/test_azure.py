@@ -148,12 +148,12 @@ def test_a_storage_class_that_there_is_not_is_refused(backend: AzureBackend, run
     assert run(backend.head("key")).storage_class == "COOL"
 
 
-@pytest.mark.parametrize("key", [".", "..", "a/../b", "./a", "a/."])
+@pytest.mark.parametrize("key", [".", "..", "a/../b", "./a", "a/.", "a\\b"])
 def test_a_name_that_means_another_blob_is_refused(
     backend: AzureBackend, faults: FaultProxy, run: Run, key: str
 ) -> None:
     for doing in (backend.head(key), backend.get(key), backend.put(key, outgoing(b"x"))):
-        with pytest.raises(InvalidArgument, match="dots"):
+        with pytest.raises(InvalidArgument, match="cannot hold a name"):
             run(doing)
     assert faults.count() == 0
 
@@ -424,6 +424,27 @@ def test_a_listing_from_a_name_on_is_in_order(backend: AzureBackend, run: Run) -
     ]
     expected = {key if "-" in key else key[:2] for key in ordered if key > "1/05"}
     assert [name for names in shown for name in names] == sorted(expected, key=str.encode)
+
+
+@pytest.mark.parametrize("after", ["", "n", "n\ufb01"])
+@pytest.mark.parametrize("delimiter", ["", "/"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 1000])
+def test_a_listing_in_the_order_of_utf_16_leaves_nothing_out(
+    backend: AzureBackend, run: Run, after: str, delimiter: str, limit: int
+) -> None:
+    keys = ["n\U0001f600", "n\U0001f600/1", "n\U0001f600/2", "n\uff01", "n\ufb01/1", "n\ufb01/2"]
+    run(put_all(backend, keys))
+    shown = [
+        name
+        for page in run(all_pages(backend, after=after, delimiter=delimiter, limit=limit))
+        for name in [*(entry.key for entry in page.entries), *page.prefixes]
+    ]
+    wanted = {
+        key.partition("/")[0] + "/" if delimiter and "/" in key else key
+        for key in keys
+        if key.encode() > after.encode()
+    }
+    assert sorted(shown) == sorted(wanted)
 
 
 def test_a_listing_of_empty_pages_alone_has_an_end(

@@ -74,7 +74,13 @@ def test_what_a_remote_says_cannot_break_out_of_headers() -> None:
         mtime=10**30,
         version="v\n",
         checksums={"md5": MD5 + "00", "nope": "00", "crc32c": CRC, "sha256": "xyz"},
-        headers={"content-type": "a\r\nb: c", "cache-control": "no-store", "x-other": "1"},
+        headers={
+            "content-type": "a\r\nb: c",
+            "content-language": "\u0142",  # not the Latin-1 text that stands for bytes
+            "content-disposition": 'attachment; filename="gr\xc3\xbcn"',
+            "cache-control": "no-store",
+            "x-other": "1",
+        },
         meta={"good": "ä", "bad name": "1", "é": "2", "long": "x" * 9000},
         storage_class="deep archive\r\n",
     )
@@ -83,7 +89,10 @@ def test_what_a_remote_says_cannot_break_out_of_headers() -> None:
     assert '"' not in record.etag
     assert "\n" not in record.etag
     assert record.mtime // SECOND < 253_402_300_800
-    assert record.headers == {"cache-control": "no-store"}
+    assert record.headers == {
+        "cache-control": "no-store",
+        "content-disposition": 'attachment; filename="gr\xc3\xbcn"',
+    }
     assert record.meta == {"good": "ä"}
     assert record.storage_class == "STANDARD"
     assert record.origin is not None

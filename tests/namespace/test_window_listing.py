@@ -48,12 +48,15 @@ class Pages(MemoryBackend):
 
 def with_pages(worker: Worker, remote: MemoryRemote, **told: Any) -> Store:
     """The worker's store, over a remote that pages as it is told to."""
-    kind = type("Told", (Pages,), told)
+    return over(worker, remote, type("Told", (Pages,), told))
+
+
+def over(worker: Worker, remote: MemoryRemote, kind: type[MemoryBackend]) -> Store:
+    """The worker's store, over a remote of this kind."""
 
     class Provider(MemoryProvider):
         def open(self, bucket: str, settings: Any, *, namespace: str = "") -> MemoryBackend:
-            backend: MemoryBackend = kind(remote, bucket)
-            return backend
+            return kind(remote, bucket)
 
     worker.store.remotes = Remotes({"aws": Provider(remote)})
     return worker.store
@@ -319,6 +322,65 @@ def test_what_a_remote_should_not_have_sent_is_passed_over() -> None:
             assert (row.size, row.mtime, '"' in row.etag, row.storage_class) == (
                 0, 0, False, "STANDARD",
             )  # fmt: skip
+
+    run(main())
+
+
+class Directories(Pages):
+    """A remote that lists directory by directory, and in each by UTF-16, as Azure does."""
+
+    in_order = False
+
+    async def list(self, **asked: Any) -> RemotePage:
+        after, _, behind = (asked["token"] or asked["after"]).partition(" ")
+        every = {**asked, "token": "", "after": after, "limit": 1000}
+        found = await MemoryBackend.list(self, **every)
+        entries = {entry.key: entry for entry in found.entries}
+        order = sorted(
+            [*entries, *found.prefixes],
+            key=lambda name: name.replace("/", "\0").encode("utf-16-be"),
+        )
+        place = int(behind or 0)
+        end = place + min(asked["limit"], self.size)
+        names = sorted(order[place:end], key=str.encode)
+        return RemotePage(
+            [entries[name] for name in names if name in entries],
+            [name for name in names if name not in entries],
+            f"{after} {end}" if end < len(order) else "",
+        )
+
+
+@settings(max_examples=250)
+@given(
+    names=st.sets(st.text("a-/\uffee\U0001f600", min_size=1, max_size=4), max_size=14),
+    prefix=st.sampled_from(["", "", "a", "a/"]),
+    delimiter=st.sampled_from(["", "/"]),
+    after=st.sampled_from(["", "", "a", "a/-", "\uffee"]),
+    limit=st.integers(1, 6),
+    size=st.integers(1, 5),
+)
+def test_a_list_in_another_order_is_given_whole(
+    names: set[str], prefix: str, delimiter: str, after: str, limit: int, size: int
+) -> None:
+    states = dict.fromkeys(names, State.REMOTE)
+
+    async def main() -> None:
+        remote = MemoryRemote()
+        async with site(remote) as (worker,):
+            kind = type("Told", (Directories,), {"size": size})
+            store, bucket = over(worker, remote, kind), await worker.bucket()
+            await fill(store, bucket, remote, states)
+            found = list[Shown]()
+            query = query_of(bucket, prefix=prefix, delimiter=delimiter, after=after, limit=limit)
+            token = "start"
+            while token:
+                given = "" if token == "start" else token
+                page = await windows.page(store, bucket, query, token=given)
+                assert len(shown(page)) <= limit
+                found += shown(page)
+                token = page.token
+            expected = naive(states, windows.PLAIN, prefix, delimiter, after)
+            assert sorted(found, key=lambda one: one[0].encode()) == expected
 
     run(main())
 

@@ -16,6 +16,7 @@ from tests.servers import azurite, gcs
 from tests.servers.azurite import Azurite
 from tests.servers.gcs import FakeGcs
 from tests.servers.nginx import Nginx
+from tests.wire.support import refused
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,29 @@ def node(
 def test_the_page_of_a_cloud_runs_as_it_is_written(node: Node, tmp_path: Path, name: str) -> None:
     write_samples(tmp_path)
     assert replay(DOCS / f"remote-buckets-{name}.md", node, tmp_path) >= 6
+
+
+@pytest.mark.parametrize(("bucket", "kept"), [("my-container", "COOL"), ("my-bucket", "NEARLINE")])
+def test_a_class_of_the_cloud_is_taken_for_its_buckets_alone(
+    node: Node, bucket: str, kept: str
+) -> None:
+    s3 = node.client()
+    s3.create_bucket(Bucket=f"own-{bucket}")
+    source = {"CopySource": f"{bucket}/written"}
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts", StorageClass=kept)["UploadId"]
+    part = {"Bucket": bucket, "Key": "parts", "UploadId": upload}
+    etag = s3.upload_part(**part, PartNumber=1, Body=b"x")["ETag"]
+    s3.complete_multipart_upload(
+        **part, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    )
+    s3.put_object(Bucket=bucket, Key="written", Body=b"x", StorageClass=kept)
+    s3.copy_object(Bucket=bucket, Key="copied", StorageClass=kept, **source)
+    for key in ("parts", "written", "copied"):
+        assert s3.head_object(Bucket=bucket, Key=key)["StorageClass"] == kept
+        s3.delete_object(Bucket=bucket, Key=key)
+    for other, name in ((f"own-{bucket}", kept), (bucket, "FROZEN")):
+        with refused(400, "InvalidStorageClass"):
+            s3.put_object(Bucket=other, Key="k", Body=b"x", StorageClass=name)
 
 
 @pytest.fixture

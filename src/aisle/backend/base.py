@@ -97,8 +97,8 @@ class RemoteEntry:
 
 
 class RemotePage(NamedTuple):
-    """Entries and common prefixes in the order of their UTF-8 bytes. `token` continues after them,
-    `""` if that was all."""
+    """Entries and common prefixes in the order of their UTF-8 bytes (see `in_order`). `token`
+    continues after them, `""` if that was all."""
 
     entries: list[RemoteEntry]
     prefixes: list[str]
@@ -120,6 +120,7 @@ class Backend(Protocol):
     name: str  # the remote bucket as errors name it: aws://my-bucket
     lists: bool  # whether it can be listed at all
     writes: bool  # whether it can be written to
+    in_order: bool  # whether all of a list is in the order of UTF-8, and not each page alone
     ranges_by_etag: bool  # whether `get` honours `etag`, so that parts of one version fit together
 
     async def facts(self) -> RemoteFacts:

@@ -1,4 +1,9 @@
-"""What uploads to a provider have in common: stretches of a body, its MD5, names for headers."""
+"""What uploads to a provider have in common: stretches of a body, its MD5, names for headers, and
+their text.
+
+Values of headers are Latin-1 text in the house, which gives back the bytes of the wire; the HTTP
+client and services with JSON read and write them as UTF-8.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,23 @@ from aisle.outgoing.request import Body
 
 # S3 keeps `Expires` with an object, other services do not: there it is metadata of this name.
 EXPIRES: Final = "aisle_expires"
+
+
+def text_of(value: str) -> str:
+    """A header's value as the HTTP client gives it, as Latin-1 text."""
+    if value.isascii():
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def value_of(text: str) -> str:
+    """The opposite. What is not UTF-8 then is written as UTF-8 of its characters."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 class Sender:

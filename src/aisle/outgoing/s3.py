@@ -5,12 +5,13 @@ Replies are a stranger's: what cannot be read is an error without a code.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from aisle.core.xmltree import XmlError, parse_tree
 
-_LONGEST = 64  # characters of a code, which goes into logs and replies
+_CODE: Final = re.compile(r"[A-Za-z0-9.]{1,64}")  # goes into logs and replies
 
 
 class Part(NamedTuple):
@@ -36,7 +37,7 @@ def read_error(document: bytes) -> ErrorDocument:
     except XmlError:
         return ErrorDocument("", "")
     code = root.value("Code")
-    if root.name != "Error" or not (code.isascii() and code.isalnum()) or len(code) > _LONGEST:
+    if root.name != "Error" or _CODE.fullmatch(code) is None:
         return ErrorDocument("", "")
     return ErrorDocument(code, root.value("Region"))
 

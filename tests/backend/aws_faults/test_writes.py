@@ -12,6 +12,7 @@ import pytest
 
 from aisle.backend.aws import AwsProvider
 from aisle.backend.aws.backend import AwsBackend
+from aisle.backend.aws.replies import read_document
 from aisle.backend.base import Outgoing
 from aisle.core.errors import (
     RemoteDenied,
@@ -26,6 +27,8 @@ from tests.backend.test_contract import get, outgoing, some_bytes, take
 from tests.servers import s3
 from tests.servers.faults import Fault, FaultProxy
 from tests.store.conftest import Run
+
+ROOT = "CompleteMultipartUploadResult"
 
 
 def test_a_write_whose_reply_is_lost_is_repeated(
@@ -131,6 +134,36 @@ def test_an_upload_whose_completion_was_heard_of_at_the_second_try_is_stored(
     data, sizes = some_bytes(12 * MIB), (5 * MIB, 7 * MIB)
     put = run(backend.put("new", outgoing(data, parts=sizes)))
     assert put.etag == parts_etag(data, sizes)
+
+
+@pytest.mark.parametrize("key", ["a\x01b", "a\ufffeb", "a\tb"])
+def test_a_key_that_a_reply_cannot_carry_is_written_in_parts(
+    backend: AwsBackend, run: Run, key: str
+) -> None:
+    data, sizes = some_bytes(12 * MIB), (5 * MIB, 7 * MIB)
+    put = run(backend.put(key, outgoing(data, parts=sizes)))
+    assert put.etag == parts_etag(data, sizes)
+    assert run(get(backend, key)) == data
+
+
+@pytest.mark.parametrize(
+    "name", [b"a&#x1;b", b"a\x02b", b"a&#31;b", b"a&#xFFFE;b", b"a\xef\xbf\xbfb", b"a&#x09;b"]
+)
+def test_a_reply_with_characters_that_xml_lacks_is_read(name: bytes) -> None:
+    document = b"<CompleteMultipartUploadResult><Key>%b</Key><ETag>x</ETag></%b>"
+    root = read_document("aws://b", document % (name, ROOT.encode()), ROOT)
+    assert root.value("ETag") == "x"
+
+
+def test_an_upload_whose_completion_cannot_be_read_is_looked_for(
+    backend: AwsBackend, faults: FaultProxy, run: Run
+) -> None:
+    """The service may have done it all the same, as this one has."""
+    faults.add(Fault("POST", "uploadId", corrupt=0))
+    data, sizes = some_bytes(12 * MIB), (5 * MIB, 7 * MIB)
+    put = run(backend.put("new", outgoing(data, parts=sizes)))
+    assert put.etag == parts_etag(data, sizes)
+    assert run(get(backend, "new")) == data
 
 
 def test_an_upload_that_is_gone_for_another_reason_is_unknown(

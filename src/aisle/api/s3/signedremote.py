@@ -44,6 +44,7 @@ class SignedRemote:
 
     lists = False
     writes = True
+    in_order = True
     ranges_by_etag = True
 
     def __init__(self, backend: Backend, forwarding: Forwarding, request: RawRequest) -> None:

@@ -58,6 +58,7 @@ class AisBackend:
     provider = "ais"
     lists = True
     writes = True
+    in_order = True
     ranges_by_etag = True
 
     def __init__(self, cluster: Cluster, bucket: str, space: str) -> None:

@@ -55,6 +55,7 @@ class AwsBackend:
     provider = "aws"
     lists = True
     writes = True
+    in_order = True
     ranges_by_etag = True
 
     def __init__(self, transport: Transport, chain: Chain, options: Options) -> None:

@@ -120,6 +120,8 @@ class Judgement:
             return Refusal(
                 RemoteUnavailable(name, text, code=code), passing=True, done=status >= 500
             )
+        if status < 400 or code in _REGIONAL:
+            code = ""  # where the service sends us is nothing for clients, who would go there
         return Refusal(RemoteRefused(name, text, status=status, code=code))
 
     def _expected(self, reply: Reply, status: int, code: str) -> Exception | None:

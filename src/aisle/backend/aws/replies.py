@@ -1,7 +1,7 @@
 """What S3's replies say: objects from headers, pages and names from XML. Pure functions.
 
-Header values are Latin-1 text in the house, which gives back the bytes of the wire; the HTTP client
-reads and writes them as UTF-8. Every reply is a stranger's: what cannot be read is `RemoteRefused`.
+User metadata that is not ASCII comes as words of RFC 2047, as S3 writes them. Every reply is a
+stranger's: what cannot be read is `RemoteRefused`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 from aisle.backend.base import RemoteEntry, RemoteObject, RemotePage
+from aisle.backend.sending import text_of
 from aisle.core.checksums import AIS_TYPES, ALGORITHMS, FULL_OBJECT
 from aisle.core.errors import InvalidArgument, RemoteRefused
+from aisle.core.http import field_text
 from aisle.core.xmltree import Element, Records, XmlError, parse_records, parse_tree
 from aisle.outgoing.request import http_seconds
 
@@ -34,31 +36,20 @@ _CONTENT: Final = (
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 _RANGE: Final = re.compile(r"bytes [0-9]+-[0-9]+/([0-9]{1,18})")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
+# Control characters, which keys may have and documents may not.
+_UNREADABLE: Final = re.compile(
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:0*(?:[0-8]|1[124-9]|2[0-9]|3[01])|x0*(?:[0-8bcef]|1[0-9a-f]));"
+    rb"|\xef\xbf[\xbe\xbf]|&#(?:6553[45]|x[fF]{3}[eEfF]);",
+    re.IGNORECASE,
+)
 _SECOND: Final = 10**9
-
-
-def text_of(value: str) -> str:
-    """A header's value as the HTTP client gives it, as Latin-1 text."""
-    if value.isascii():
-        return value
-    return value.encode("utf-8", "surrogateescape").decode("latin-1")
-
-
-def value_of(text: str) -> str:
-    """The opposite. What is not UTF-8 then is written as UTF-8 of its characters."""
-    if text.isascii():
-        return text
-    try:
-        return text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return text
 
 
 def describe(name: str, key: str, headers: Mapping[str, str]) -> RemoteObject:
     """The object that the headers of a reply to GET or HEAD tell of."""
     etag = unquoted(headers.get("etag", ""))
     meta = {
-        low.removeprefix(META): text_of(value)
+        low.removeprefix(META): field_text(text_of(value))
         for low, value in ((header.lower(), value) for header, value in headers.items())
         if low.startswith(META)
     }
@@ -148,7 +139,7 @@ def _decoded(value: str) -> bytes:
 def read_document(name: str, document: bytes, *roots: str) -> Element:
     """The root of a reply, which is one of `roots`. Raises `RemoteRefused`."""
     try:
-        root = parse_tree(document)
+        root = parse_tree(_UNREADABLE.sub(b"?", document))
     except XmlError:
         raise RemoteRefused(name, "the reply is XML that cannot be read", status=502) from None
     if root.name not in roots:

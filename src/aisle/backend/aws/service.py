@@ -16,8 +16,8 @@ from aisle.backend.aws.addresses import Address, address, default_style
 from aisle.backend.aws.credentials import Chain
 from aisle.backend.aws.options import DEFAULT_REGION, Options, is_region
 from aisle.backend.aws.refusals import Elsewhere, Judgement
-from aisle.backend.aws.replies import text_of, value_of
 from aisle.backend.exchange import doubting, told
+from aisle.backend.sending import text_of, value_of
 from aisle.core import sigv4
 from aisle.core.errors import RemoteBucketNotFound, RemoteObjectNotFound
 from aisle.outgoing.request import Body, Judge, Reply, Request, Sign, TransportError

@@ -31,6 +31,7 @@ from aisle.backend.aws.service import Call, Service
 from aisle.backend.base import Outgoing
 from aisle.core.checksums import ALGORITHMS, to_base64
 from aisle.core.errors import RemoteBroken, RemoteError, RemoteRefused, RemoteUnknown
+from aisle.core.http import field_value
 from aisle.outgoing.request import Body, Reply, whole
 from aisle.outgoing.s3 import Part, complete_document
 
@@ -218,15 +219,18 @@ class Uploader:
             if refused.code != "NoSuchUpload":
                 raise
             return await self._completed(key, sent)
-        root = read_document(
-            name, reply.body, "CompleteMultipartUploadResult", "CompleteMptUploadResult"
-        )
+        try:
+            root = read_document(
+                name, reply.body, "CompleteMultipartUploadResult", "CompleteMptUploadResult"
+            )
+        except RemoteRefused:
+            return await self._completed(key, sent)
         etag = root.value("ETag")
         return reply._replace(headers={**reply.headers, "etag": etag}) if etag else reply
 
     async def _completed(self, key: str, sent: Sequence[Part]) -> Reply:
         """What becomes of an upload that was there a moment ago and is no more: an answer has got
-        lost, and the object tells what it said."""
+        lost, or cannot be read, and the object tells what it said."""
         name = self._service.name
         with suppress(RemoteError):
             reply = await self._service.call(Call("HEAD", "HeadObject", encode_key(key), key))
@@ -259,7 +263,7 @@ def parts_etag(parts: Sequence[Part]) -> str:
 
 def _described(body: Outgoing) -> dict[str, str]:
     headers = dict(body.headers)
-    headers |= {META + name: value for name, value in body.meta.items()}
+    headers |= {META + name: field_value(value).decode() for name, value in body.meta.items()}
     if body.storage_class not in ("", "STANDARD"):
         headers["x-amz-storage-class"] = body.storage_class
     return headers

@@ -3,8 +3,11 @@
 * ETags are Azure's own, which say nothing about the bytes; the MD5 is among the checksums where
   the blob has one. A range is asked for with the ETag of the blob, so that parts fit together.
 * A listing cannot begin at a name: pages are read up to there, each of as many as there may be. A
-  token names the service's page and the last name that was given of it.
-* Names with a segment `.` or `..` are refused: the path of a request could mean another blob.
+  token names the service's page, the last name that was given of it, and where the list began.
+* Names are listed in the service's order, which is that of UTF-16, and in accounts with a hierarchy
+  that of directories: of each page alone they are in the order of UTF-8.
+* Names with a segment `.` or `..` or with a backslash, which the service takes for a slash, are
+  refused: the path of a request could mean another blob.
 
 Spec: Azure Storage REST API, Blob service.
 """
@@ -50,6 +53,7 @@ class AzureBackend:
     provider = "azure"
     lists = True
     writes = True
+    in_order = False
     ranges_by_etag = True
 
     def __init__(self, client: Client, container: str) -> None:
@@ -127,18 +131,18 @@ class AzureBackend:
         token: str = "",
         limit: int = PAGE_LIMIT,
     ) -> RemotePage:
-        place = _Place.read(token) if token else _Place("", after, False)
+        place = _Place.read(token) if token else _Place("", "", after)
         most = max(1, min(limit, PAGE_LIMIT))
         empty = 0
         while empty < EMPTY_PAGES:
-            asked = _MOST if place.after else most
+            asked = _MOST if place.last or (place.after and not token) else most
             page = await self._page(prefix, delimiter, place.marker, asked)
             # Those before `after` are not counted, as long as there is something on them.
             empty = 0 if page.entries or page.prefixes else empty + 1
             found = place.rest(page, most)
             if found.entries or found.prefixes or not found.token:
                 return found
-            place = _Place(page.marker, place.after, place.given)
+            place = _Place(page.marker, "", place.after)
         raise RemoteBroken(self.name, "a listing has nothing but empty pages")
 
     async def close(self) -> None: ...
@@ -150,6 +154,10 @@ class AzureBackend:
         if "." in segments or ".." in segments:
             raise InvalidArgument(
                 "Azure cannot hold a name with a segment of dots alone", name="Key", value=key
+            )
+        if "\\" in key:
+            raise InvalidArgument(
+                "Azure cannot hold a name with a backslash", name="Key", value=key
             )
         return f"{self._container}/{key}"
 
@@ -181,42 +189,45 @@ class AzureBackend:
 
 
 class _Place(NamedTuple):
-    """Where a page begins: at the service's `marker`, after the name `after`; `given` if that was
-    given by us, so that a common prefix of that name was too."""
+    """Where a page begins: at the service's `marker`, behind the name `last` of what it has there.
+    What does not come after the name `after` is on no page."""
 
     marker: str
+    last: str
     after: str
-    given: bool
 
     @classmethod
     def read(cls, token: str) -> Self:
         try:
-            marker, after = msgspec.json.decode(token, type=tuple[str, str])
+            return msgspec.json.decode(token, type=cls)
         except msgspec.DecodeError:
             raise InvalidArgument("the token of the page is not valid", name="token") from None
-        return cls(marker, after, bool(after))
 
     def rest(self, page: blobs.Listed, limit: int) -> RemotePage:
         """At most `limit` of what the page has after this place."""
-        last = self.after.encode()
-        entries = {entry.key: entry for entry in page.entries if entry.key.encode() > last}
+        entries = {entry.key: entry for entry in page.entries if entry.key.encode() > self._bound}
         prefixes = {
             prefix
             for prefix in page.prefixes
-            if prefix.encode() > last or (not self.given and self.after.startswith(prefix))
+            if prefix.encode() > self._bound
+            or (prefix.encode() > self.last.encode() and self.after.startswith(prefix))
         }
         order = sorted(entries.keys() | prefixes, key=str.encode)
         kept = order[:limit]
+        following = ""
         if len(order) > limit:
-            token = _token(self.marker, kept[-1])
-        else:
-            token = _token(page.marker, "") if page.marker else ""
+            following = self._replace(last=kept[-1])._token()
+        elif page.marker:
+            following = _Place(page.marker, "", self.after)._token()
         return RemotePage(
             [entries[name] for name in kept if name in entries],
             [name for name in kept if name not in entries],
-            token,
+            following,
         )
 
+    @property
+    def _bound(self) -> bytes:
+        return max(self.last.encode(), self.after.encode())
 
-def _token(marker: str, after: str) -> str:
-    return msgspec.json.encode((marker, after)).decode()
+    def _token(self) -> str:
+        return msgspec.json.encode(self).decode()

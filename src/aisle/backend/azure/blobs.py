@@ -13,8 +13,8 @@ from urllib.parse import unquote
 
 from aisle.backend.azure import metadata
 from aisle.backend.base import Outgoing, RemoteEntry, RemoteObject
-from aisle.backend.sending import EXPIRES
-from aisle.core.errors import RemoteBroken
+from aisle.backend.sending import EXPIRES, text_of
+from aisle.core.errors import InvalidArgument, RemoteBroken
 from aisle.core.xmltree import Element, XmlError, parse_tree
 from aisle.outgoing.request import http_seconds
 
@@ -49,7 +49,7 @@ def described(name: str, key: str, headers: Mapping[str, str]) -> RemoteObject:
         if field.lower().startswith(_META)
     }
     meta = metadata.decode(told)
-    content = {field: headers[field] for field in _CONTENT if headers.get(field)}
+    content = {field: text_of(headers[field]) for field in _CONTENT if headers.get(field)}
     expires = meta.pop(EXPIRES, "")
     if expires:
         content["expires"] = expires
@@ -67,7 +67,10 @@ def described(name: str, key: str, headers: Mapping[str, str]) -> RemoteObject:
 
 
 def headers_of(body: Outgoing, md5: str) -> dict[str, str]:
-    """What a blob is written with."""
+    """What a blob is written with. Raises `InvalidArgument` for what Azure cannot keep."""
+    for field in _CONTENT:
+        if not body.headers.get(field, "").isascii():
+            raise InvalidArgument("Azure keeps content headers of ASCII alone", name=field)
     headers = {
         f"x-ms-blob-{field}": body.headers[field] for field in _CONTENT if body.headers.get(field)
     }

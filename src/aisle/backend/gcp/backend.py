@@ -56,6 +56,7 @@ class GcpBackend:
     provider = "gcp"
     lists = True
     writes = True
+    in_order = True
     ranges_by_etag = True
 
     def __init__(self, client: Client, bucket: str) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from aisle.backend.base import Outgoing, RemoteEntry, RemoteObject
-from aisle.backend.sending import EXPIRES
+from aisle.backend.sending import EXPIRES, text_of, value_of
 from aisle.core.errors import RemoteBroken
 
 _FIELDS: Final = {
@@ -123,7 +123,7 @@ def described(name: str, resource: Resource) -> RemoteObject:
         mtime=entry.mtime,
         version=entry.version,
         checksums=entry.checksums,
-        headers={header: value for header, value in fields.items() if value},
+        headers={header: text_of(value) for header, value in fields.items() if value},
         meta=meta,
         storage_class=entry.storage_class,
     )
@@ -153,7 +153,7 @@ def resource_of(key: str, body: Outgoing) -> bytes:
     fields: dict[str, object] = {"name": key}
     for header, field in _FIELDS.items():
         if header in body.headers:
-            fields[field] = body.headers[header]
+            fields[field] = value_of(body.headers[header])
     meta = dict(body.meta)
     if "expires" in body.headers:
         meta[EXPIRES] = body.headers["expires"]

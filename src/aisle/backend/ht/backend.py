@@ -49,6 +49,7 @@ class HttpBackend:
     provider = "ht"
     lists = False
     writes = False
+    in_order = True
 
     def __init__(self, origin: Origin, base: str) -> None:
         self.name = origin.name

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
 from aisle.backend.base import RemoteObject
+from aisle.backend.sending import text_of
 from aisle.core.origins import SAFE, SCHEMES
 from aisle.outgoing.request import http_seconds
 
@@ -36,7 +37,7 @@ def described(key: str, status: int, headers: Mapping[str, str]) -> RemoteObject
         size=size,
         etag=strong_etag(headers.get("etag", "")),
         mtime=int(http_seconds(headers.get("last-modified", "")) or 0) * 10**9,
-        headers={name: headers[name] for name in _CONTENT if headers.get(name)},
+        headers={name: text_of(headers[name]) for name in _CONTENT if headers.get(name)},
     )
 
 

@@ -34,6 +34,7 @@ HEADERS: Final = (
 _MOST_META: Final = 64
 _LONGEST: Final = 8192
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
+_VALUE: Final = re.compile(r"[ -~\x80-\xff]+")  # of a header, as Latin-1 text
 _TAG: Final = re.compile(r"[!#-~]{1,256}")
 _CLASS: Final = re.compile(r"[A-Z0-9_]{1,32}")
 # Checksums by the names that providers may use, as `core.checksums` has them.
@@ -207,7 +208,7 @@ def _headers(told: Mapping[str, str]) -> dict[str, str]:
     kept = {}
     for name in HEADERS:
         value = told.get(name, "")
-        if value and len(value) <= _LONGEST and value.isascii() and value.isprintable():
+        if value and len(value) <= _LONGEST and _VALUE.fullmatch(value):
             kept[name] = value
     return kept
 

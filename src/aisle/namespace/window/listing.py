@@ -9,7 +9,10 @@ is. It is good for any gateway. What stood on a page of the remote's that was no
 read again with the next one, so a provider that can only page need not be read from its start.
 
 Whatever a remote sends is made to fit: what has not the prefix, is no name that could be one here,
-or does not come behind what was given before is passed over, so no list goes round in a circle.
+or does not come behind what was given before is passed over, so no list goes round in a circle. Of
+a remote whose pages are each in order, but not all together (`Backend.in_order`), that is asked of
+each page alone: names in another order are better than names left out. Where copies that are gone
+are told, the order is relied on all the same.
 """
 
 from __future__ import annotations
@@ -171,6 +174,8 @@ class _Reading:
         self.last = query.after[ID:]
         self.last_is_prefix = False
         self._over = False
+        self._in_order = backend.in_order or want.gone
+        self._fresh = False  # nothing was given of the remote's page `token`, and all of it may be
 
     async def page(self) -> Listing:
         end = time.monotonic() + SECONDS
@@ -184,10 +189,15 @@ class _Reading:
             if 0 < self._limit - self._count <= self._limit // 10:
                 break  # a request for a few names more is not worth it
         more = not self._over and self._limit > 0
-        token = encode_token(self.token, self.last, is_prefix=self.last_is_prefix) if more else ""
+        token = self._following() if more else ""
         last = self._bucket.record.id + self.last
         result = Page(self._rows, self._prefixes, more, last, self.last_is_prefix)
         return Listing(result, self._states, token)
+
+    def _following(self) -> str:
+        if self._fresh:
+            return encode_token(self.token, b"", is_prefix=False)
+        return encode_token(self.token, self.last, is_prefix=self.last_is_prefix)
 
     @property
     def _count(self) -> int:
@@ -221,6 +231,7 @@ class _Reading:
             raise RemoteUnavailable(self._backend.name, "its list goes round in a circle")
         if found.token:
             self.token = found.token
+            self._fresh = not self._in_order
         else:
             self._over = cut is None  # else there are more copies
 
@@ -242,7 +253,7 @@ class _Reading:
             return
         if not name.startswith(self._prefix) or not 0 < len(name) <= LONGEST:
             return
-        follows = name > self.last
+        follows = name > self.last or self._fresh
         if entry is None and not self.last_is_prefix:
             # What a listing is to begin after may lie in the first of its common prefixes.
             follows = (follows or self.last.startswith(name)) and name != self._skip
@@ -271,7 +282,7 @@ class _Reading:
 
     def _put(self, name: bytes, entry: RemoteEntry | None, known: Mapping[bytes, bytes]) -> None:
         """Give a name its place on the page, unless it is not wanted."""
-        self.last, self.last_is_prefix = name, False
+        self.last, self.last_is_prefix, self._fresh = name, False, False
         raw = known.get(name)
         if entry is None and raw is None:
             self.last_is_prefix = True

@@ -132,6 +132,7 @@ class Paced:
         self.name = inner.name
         self.lists = inner.lists
         self.writes = inner.writes
+        self.in_order = inner.in_order
         self.ranges_by_etag = inner.ranges_by_etag
         self._pace = pace
         self._sleep = sleep
