@@ -66,8 +66,6 @@ def test_without_a_ring_there_is_none_until_it_is_asked_for(
         with refused(501, "NotImplemented"):
             put(s3, bucket, AES256)
     else:
-        with refused(400, "KMS.NotFoundException"):
-            put(s3, bucket, rule("aws:kms", REPORTS))
         put(s3, bucket, AES256)
         assert get(s3, bucket) == AES256
         told = s3.put_object(Bucket=bucket, Key="k", Body=b"x")
@@ -101,10 +99,22 @@ def test_keys_of_clients_can_be_blocked(node: Node, s3: Any, bucket: str) -> Non
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", **customer())
 
 
+def test_a_key_is_looked_for_by_those_who_write(
+    sealing_node: Node, sealing: Any, vault: str
+) -> None:
+    """The API reference: "Amazon S3 doesn't validate the KMS key ID provided"."""
+    put(sealing, vault, rule("aws:kms", REPORTS.replace("reports", "nobody")))
+    settle(sealing_node)
+    with refused(400, "KMS.NotFoundException"):
+        sealing.put_object(Bucket=vault, Key="k", Body=b"x")
+    with refused(400, "KMS.NotFoundException"):
+        sealing.create_multipart_upload(Bucket=vault, Key="k")
+    assert sealing.put_object(Bucket=vault, Key="k", Body=b"x", ServerSideEncryption="AES256")
+
+
 @pytest.mark.parametrize(
     ("mode", "key", "code"),
     [
-        ("aws:kms", "nobody", "KMS.NotFoundException"),
         ("AES256", "reports", "InvalidArgument"),
         ("aws:fsx", "", "MalformedXML"),
         ("rot13", "", "MalformedXML"),

@@ -57,10 +57,8 @@ async def put_bucket_encryption(svc: Service, ctx: Context) -> Response:
     row = await open_bucket(svc, ctx)
     body = await read_document(ctx.head, ctx.known_payload, ctx.body, _DOCUMENT_LIMIT)
     rule = _rule(body)
-    if rule.mode:
-        if svc.store.ring is None:
-            raise KeyRingMissing
-        svc.store.ring.newest(key_name(rule.key))
+    if rule.mode and svc.store.ring is None:
+        raise KeyRingMissing
     await documents.change(svc.store, row, {documents.ENCRYPTION: wishes.encode_rule(rule)})
     return Response(200)
 
