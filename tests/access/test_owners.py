@@ -327,7 +327,10 @@ def test_a_request_may_say_whose_bucket_it_is_for(people: People, alices: str) -
     for expected in (alice.account, alice.canonical):
         alice.s3.head_bucket(Bucket=alices, ExpectedBucketOwner=expected)
         alice.s3.put_object(Bucket=alices, Key="k", Body=b"x", ExpectedBucketOwner=expected)
-    for expected in (bob.account, bob.canonical, "000000000000", "me"):
+    for expected, code in (
+        *((known, "AccessDenied") for known in (bob.account, bob.canonical, "000000000000")),
+        *((no, "InvalidBucketOwnerAWSAccountID") for no in ("me", "", "00000000000", "0" * 63)),
+    ):
         it = {"Bucket": alices, "ExpectedBucketOwner": expected}
         calls = (
             partial(alice.s3.list_objects_v2, **it),
@@ -335,8 +338,31 @@ def test_a_request_may_say_whose_bucket_it_is_for(people: People, alices: str) -
             partial(alice.s3.delete_bucket, **it),
             partial(alice.s3.get_bucket_policy, **it),
         )
-        assert {outcome(call) for call in calls} == {"AccessDenied"}
+        assert {outcome(call) for call in calls} == {code}
+    told = {"Bucket": alices, "ExpectedBucketOwner": "me"}
+    assert outcome(partial(bob.s3.list_objects_v2, **told)) == "AccessDenied"  # asked first
     assert read(alice.s3, alices, "k") == b"x"
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("POST", "/s3/{}?delete"),
+        ("GET", "/s3/{}/k"),
+        ("GET", "/v20180820/tags/arn%3Aaws%3As3%3A%3A%3A{}"),
+    ],
+)
+def test_an_expected_owner_that_is_none_is_no_failure_of_the_server(
+    people: People, alices: str, method: str, target: str
+) -> None:
+    headers = {
+        "x-amz-expected-bucket-owner": "me",
+        "x-amz-account-id": people.alice.account,
+    }
+    alice = people.alice.signing
+    reply = people.node.send(method, target.format(alices), headers=headers, **alice)
+    assert reply.status == 400
+    assert b"<Code>InvalidBucketOwnerAWSAccountID</Code>" in reply.body
 
 
 # --- strangers ------------------------------------------------------------------------------

@@ -3,11 +3,12 @@ parameters."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from aisle.api.access import authorise, may, refused, writer
 from aisle.api.base import Context, Handler, Headers, Response, Service
-from aisle.api.s3.actions import LIST_BUCKET, needed, needed_of_new
+from aisle.api.s3.actions import LIST_BUCKET, NEEDS, needed, needed_of_new
 from aisle.api.s3.errors import S3Error
 from aisle.auth.access import Action, ObjectAccess
 from aisle.auth.acl import FULL_CONTROL, Grant
@@ -30,6 +31,7 @@ from aisle.namespace.window import adding
 XML: Final[Headers] = [(b"content-type", b"application/xml")]
 _ADMIN: Final = Action("ais:Administer", permissions.ADMIN)
 MAX_INTEGER: Final = (1 << 31) - 1
+_ACCOUNT: Final = re.compile(r"[0-9]{12}|[0-9a-f]{64}")
 
 
 async def open_bucket(svc: Service, ctx: Context, *, recent: bool = False) -> BucketRow:
@@ -45,8 +47,8 @@ async def open_bucket(svc: Service, ctx: Context, *, recent: bool = False) -> Bu
         except InvalidName:
             raise S3Error("InvalidBucketName", BucketName=ctx.bucket) from None
         raise
-    await check_owner(svc, ctx, row.record)
     ctx.row = row
+    await check_owner(svc, ctx, row.record)
     return row
 
 
@@ -73,10 +75,16 @@ async def check_owner(
     svc: Service, ctx: Context, bucket: Bucket, header: str = "x-amz-expected-bucket-owner"
 ) -> None:
     """Raise `AccessDenied` if the client expects another owner of the bucket: it may name an
-    account by its number or by its canonical id."""
+    account by its number or by its canonical id. What can be neither is told as that, to whoever
+    may do what is asked for."""
     expected = ctx.head.headers.get(header)
     if expected is None or expected == bucket.owner:
         return
+    if _ACCOUNT.fullmatch(expected) is None:
+        needs = NEEDS.get(ctx.operation)
+        if needs is not None and not needs.handler:
+            await permit(svc, ctx)
+        raise S3Error("InvalidBucketOwnerAWSAccountID")
     account = await svc.principals.account_of(bucket.owner)
     if account is None or account.id != expected:
         ctx.denied = f"the bucket is not {expected[:64]}'s"

@@ -69,6 +69,10 @@ MESSAGES: Final[Mapping[str, tuple[int, str]]] = {
         400,
         "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
     ),
+    "InvalidBucketOwnerAWSAccountID": (
+        400,
+        "The value of the expected bucket owner parameter must be an AWS account ID.",
+    ),
     "InvalidBucketName": (400, "The specified bucket is not valid."),
     "InvalidObjectState": (
         403,
