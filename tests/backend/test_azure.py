@@ -148,6 +148,15 @@ def test_a_storage_class_that_there_is_not_is_refused(backend: AzureBackend, run
     assert run(backend.head("key")).storage_class == "COOL"
 
 
+def test_a_blob_that_is_archived_is_told_as_s3_would(
+    backend: AzureBackend, faults: FaultProxy, run: Run
+) -> None:
+    faults.add(failing(409, "BlobArchived"))
+    with pytest.raises(RemoteRefused) as refused:
+        run(backend.get("key"))
+    assert (refused.value.status, refused.value.code) == (403, "InvalidObjectState")
+
+
 @pytest.mark.parametrize("key", [".", "..", "a/../b", "./a", "a/.", "a\\b"])
 def test_a_name_that_means_another_blob_is_refused(
     backend: AzureBackend, faults: FaultProxy, run: Run, key: str

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import tarfile
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,37 @@ def same_there(remote: Remote, key: str, body: bytes) -> dict[str, Any]:
     found: dict[str, Any] = remote.there.get_object(Bucket=remote.name, Key=key)
     assert found["Body"].read() == body
     return found
+
+
+@pytest.mark.parametrize("foreign", [False, True], ids=["aisle", "moto"])
+def test_text_that_is_not_ascii_is_what_a_bucket_of_our_own_would_tell(
+    window: Window, cache: Node, moto: MotoServer, foreign: bool
+) -> None:
+    if foreign:
+        name = f"text-{uuid.uuid4().hex[:12]}"
+        there = moto.client(
+            access_key=KEYS["AWS_ACCESS_KEY_ID"], secret_key=KEYS["AWS_SECRET_ACCESS_KEY"]
+        )
+        there.create_bucket(Bucket=name)
+        remote = make_window(cache, there, name, {"extra": {"aws": {"endpoint": moto.endpoint}}})
+    else:
+        remote = window()
+    said = {
+        "x-amz-meta-word": "=?UTF-8?B?w7zigqw=?=",
+        "x-amz-meta-bytes": "\u00fc",
+        "content-disposition": 'attachment; filename="\u00fc.txt"',
+    }
+    path = f"/s3/{remote.name}/key"
+    assert cache.send("PUT", path, body=SMALL, headers=said).status == 200  # as UTF-8
+    for _ in range(2):
+        told = cache.send("HEAD", path).headers
+        assert told["x-amz-meta-word"] == "=?UTF-8?B?w7zigqw=?="
+        assert told["x-amz-meta-bytes"] == "=?UTF-8?B?w4PCvA==?="  # S3 takes bytes for Latin-1
+        assert told["content-disposition"].encode("latin-1").decode() == said["content-disposition"]
+        remote.native("DELETE", action={"action": "evict-remote-bck"}, keep_bck_md="true")
+        assert remote.cached() == []
+    if foreign:
+        remote.remove()
 
 
 @pytest.mark.parametrize("body", [b"", SMALL, LARGE], ids=["empty", "small", "large"])

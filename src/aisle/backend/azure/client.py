@@ -30,6 +30,8 @@ VERSION: Final = "2023-11-03"
 _SKEW: Final = 300.0  # seconds by which clocks may differ before that is the likely reason
 _BUSY: Final = frozenset({"ServerBusy", "TooManyRequests"})
 _NO_CONTAINER: Final = frozenset({"ContainerNotFound", "ContainerBeingDeleted"})
+# What cannot be read, as S3 tells of an object in an archive.
+_ARCHIVED: Final = frozenset({"BlobArchived", "BlobBeingRehydrated"})
 _DENIED: Final = frozenset(
     {"BlobImmutableDueToPolicy", "LeaseIdMissing", "PublicAccessNotPermitted"}
 )
@@ -72,6 +74,9 @@ class Client:
             if reply.doubtful:
                 return Refusal(RemoteUnknown(self.name, "the write may have been carried out"))
             return Refusal(PreconditionFailed("If-Match"))
+        if code in _ARCHIVED:
+            text = "the blob is archived, and has to be brought back first"
+            return Refusal(RemoteRefused(self.name, text, status=403, code="InvalidObjectState"))
         text = f"the service answered with status {status} {code}".rstrip()
         if status == 408 or status >= 500:
             return Refusal(
