@@ -66,6 +66,8 @@ def test_a_class_of_the_cloud_is_taken_for_its_buckets_alone(
     for key in ("parts", "written", "copied"):
         assert s3.head_object(Bucket=bucket, Key=key)["StorageClass"] == kept
         s3.delete_object(Bucket=bucket, Key=key)
+    with refused(501, "NotImplemented"):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption="AES256")
     for other, name in ((f"own-{bucket}", kept), (bucket, "FROZEN")):
         with refused(400, "InvalidStorageClass"):
             s3.put_object(Bucket=other, Key="k", Body=b"x", StorageClass=name)

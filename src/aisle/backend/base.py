@@ -26,6 +26,12 @@ from aisle.core.ranges import Span
 PAGE_LIMIT: Final = 1000
 # Pages without a name that a service may give in a row; one that gives more never comes to an end.
 EMPTY_PAGES: Final = 1000
+# What S3 says of how it has encrypted an object, with keys of its own or of its key service.
+ENCRYPTION: Final = (
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-bucket-key-enabled",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,7 @@ class RemoteObject:
     the bucket keeps versions (a generation, a version id). `checksums` are of the whole body:
     `md5`, `crc32c`, `sha256` and so on, in hex. `headers` are the content headers by their HTTP
     names (`content-type`, `cache-control` ...), `meta` is user metadata without a prefix.
+    `encryption` are headers of S3 by the names in `ENCRYPTION`.
     """
 
     key: str
@@ -48,6 +55,7 @@ class RemoteObject:
     headers: Mapping[str, str] = field(default_factory=dict)
     meta: Mapping[str, str] = field(default_factory=dict)
     storage_class: str = "STANDARD"
+    encryption: Mapping[str, str] = field(default_factory=dict)
 
 
 class RemoteBody(Protocol):
@@ -78,6 +86,7 @@ class Outgoing:
     headers: Mapping[str, str] = field(default_factory=dict)
     meta: Mapping[str, str] = field(default_factory=dict)
     storage_class: str = "STANDARD"
+    encryption: Mapping[str, str] = field(default_factory=dict)  # headers of S3, of aws alone
     if_match: str = ""  # an ETag as `RemoteObject.etag` has it
     if_none_match: bool = False  # only if there is no such object
     started: Callable[[str], Awaitable[None]] | None = None  # told of an upload in parts by its id

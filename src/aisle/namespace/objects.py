@@ -43,6 +43,7 @@ from aisle.namespace.records import (
     Layout,
     Lock,
     Object,
+    Origin,
     PartInfo,
     Sealed,
     decode,
@@ -68,7 +69,8 @@ class Description:
     lower case, metadata names without the `x-amz-meta-` prefix. With `inherits` the metadata of
     the object that is replaced stays, where `meta` has no other value. `owner` is who writes it and
     `acl` what it is to have (see `ownership`); with `keeps_access` both stay what they are where
-    there is an object."""
+    there is an object. `remote_encryption` is what the remote bucket of a window is asked for, as
+    headers of S3."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     meta: Mapping[str, str] = field(default_factory=dict)
@@ -83,6 +85,7 @@ class Description:
     sealed: Sealed | None = None  # filled in from `wish`, or the bucket's default
     replication: str = ""
     wish: Wish | None = None
+    remote_encryption: Mapping[str, str] = field(default_factory=dict)
 
 
 class Found(NamedTuple):
@@ -319,7 +322,13 @@ def new_object(
         lock=description.lock,
         sealed=description.sealed,
         replication=description.replication,
+        origin=asked_of_remote(description.remote_encryption),
     )
+
+
+def asked_of_remote(encryption: Mapping[str, str]) -> Origin | None:
+    """What the record of an object on its way to a remote bucket says of that."""
+    return Origin("", encryption=dict(encryption)) if encryption else None
 
 
 async def check_conditions(

@@ -115,6 +115,7 @@ async def create(
         lock=description.lock,
         sealed=sealed,
         replication=description.replication,
+        remote_encryption=dict(description.remote_encryption),
     )
     row_key = upload_key(bucket.record.id, key, record.id)
     for _ in range(RETRIES):
@@ -343,6 +344,7 @@ def _assemble(
             lock=description.lock,
             sealed=description.sealed,
             replication=description.replication,
+            origin=objects.asked_of_remote(description.remote_encryption),
         )
 
     done = Completed(

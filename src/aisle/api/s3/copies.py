@@ -175,6 +175,7 @@ async def _copy(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
     checksum = algorithm or next(iter(record.checksums), "")
     acl = await acls.of_new_object(svc, ctx, bucket)
     tags = given if retag else await tagging.of_source(svc, ctx, source.place, record, bucket)
+    wish, remote_encryption = sse.asked(head, bucket.record.behind)
     described = (
         h.description(
             head,
@@ -195,7 +196,8 @@ async def _copy(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
             acl=acl,
             tags=tags,
             lock=lock,
-            wish=sse.wish(head),
+            wish=wish,
+            remote_encryption=remote_encryption,
         )
     )
     conditions = h.write_conditions(head)

@@ -120,6 +120,7 @@ def description(
         if any(kept):
             headers["content-encoding"] = ",".join(kept)
     headers |= redirect_location(head)
+    wish, remote_encryption = sse.asked(head, behind)
     return Description(
         headers=headers,
         meta=user_metadata(head),
@@ -130,7 +131,8 @@ def description(
         replication=replication,
         tags=tags or {},
         lock=lock,
-        wish=sse.wish(head),
+        wish=wish,
+        remote_encryption=remote_encryption,
     )
 
 
@@ -306,11 +308,13 @@ def not_modified(error: NotModified) -> Headers:
 
 def version_headers(record: Object, bucket: Bucket) -> Headers:
     """The version id of an object, where its bucket is or was versioned; of a window's object the
-    one that the remote bucket has given it."""
-    if record.origin is not None:
-        version = record.origin.version
-    else:
-        version = record.version or (NULL if bucket.versions else "")
+    one that the remote bucket has given it, and how that encrypts it."""
+    origin = record.origin
+    if origin is not None:
+        told = {"x-amz-version-id": origin.version} if origin.version else {}
+        told |= origin.encryption
+        return [(name.encode(), value.encode()) for name, value in told.items()]
+    version = record.version or (NULL if bucket.versions else "")
     return [(b"x-amz-version-id", version.encode())] if version else []
 
 

@@ -75,6 +75,7 @@ async def create_multipart_upload(svc: Service, ctx: Context) -> Response:
     )
     headers: Headers = XML + await lifecycle.abort(svc.store, bucket, key, upload.started)
     headers += sse.told(svc, upload.sealed, sse.customer_key(head), context=True)
+    headers += sse.told_of_remote(upload.remote_encryption)
     if algorithm:
         headers.append((b"x-amz-checksum-algorithm", algorithm.encode()))
         headers.append((b"x-amz-checksum-type", kind.encode()))
@@ -185,7 +186,7 @@ async def _complete(svc: Service, ctx: Context, bucket: BucketRow) -> Response:
             f"The upload was created with the {agreed} checksum type. The complete request must"
             f" use the same, not {kind}."
         )
-    customer = sse.ending(head, upload.record.sealed)
+    customer = sse.ending(head, upload.record)
     if customer:
         await sse.admit(svc, ctx)
         with sse.of_upload():

@@ -16,7 +16,7 @@ import hashlib
 import hmac
 import ipaddress
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -29,7 +29,8 @@ from aisle.core.errors import (
     InvalidArgument,
 )
 from aisle.core.http import RequestHead
-from aisle.namespace.records import Bucket, Sealed
+from aisle.core.names import BucketName
+from aisle.namespace.records import Bucket, Sealed, Upload
 from aisle.namespace.sealing.frames import KEY
 from aisle.namespace.sealing.ring import key_name, name_of
 from aisle.namespace.sealing.wishes import AES256, CUSTOMER, DSSE, KMS, MODES, Wish
@@ -99,6 +100,14 @@ def wish(head: RequestHead) -> Wish | None:
         raise _wrong(_KEY_ID, "The key id must not be empty")
     name = key_name(key.strip()) if mode in (KMS, DSSE) else ""
     return Wish(mode or "", name, _context(headers.get(_CONTEXT)), bucket_key)
+
+
+def asked(head: RequestHead, behind: BucketName | None) -> tuple[Wish | None, dict[str, str]]:
+    """The wish, if the object is encrypted here; else the headers for the bucket `behind`."""
+    wanted = wish(head)
+    if wanted is None or behind is None:
+        return wanted, {}
+    return None, {name: head.headers[name] for name in _WRITERS if name in head.headers}
 
 
 def _context(text: str | None) -> str:
@@ -178,19 +187,24 @@ def reading(head: RequestHead) -> bytes:
     return customer_key(head)
 
 
-def ending(head: RequestHead, sealed: Sealed | None) -> bytes:
+def ending(head: RequestHead, upload: Upload) -> bytes:
     """The key that the end of an upload sends. What was said of encryption when the upload began
     may be said again: minio-go does so everywhere but at Amazon's, which refuses it. Raises for
-    anything else than how the upload is `sealed`."""
-    asked = wish(head) if any(name in head.headers for name in _WRITERS) else None
-    if asked is None:
+    anything else than how the upload is sealed."""
+    again = wish(head) if any(name in head.headers for name in _WRITERS) else None
+    if again is None:
         return customer_key(head)
-    if sealed is None or not (
-        asked.mode in ("", sealed.mode)
-        and asked.key in ("", name_of(sealed.key))
-        and asked.context in ("", sealed.context)
-        and (asked.bucket_key in (None, sealed.bucket_key) or sealed.mode != KMS)
-    ):
+    sealed, remote = upload.sealed, upload.remote_encryption
+    if remote:
+        same = all(head.headers[n] == remote.get(n) for n in _WRITERS if n in head.headers)
+    else:
+        same = sealed is not None and (
+            again.mode in ("", sealed.mode)
+            and again.key in ("", name_of(sealed.key))
+            and again.context in ("", sealed.context)
+            and (again.bucket_key in (None, sealed.bucket_key) or sealed.mode != KMS)
+        )
+    if not same:
         raise S3Error("InvalidRequest", _OTHER)
     return b""
 
@@ -203,7 +217,10 @@ async def admit(svc: Service, ctx: Context, bucket: Bucket | None = None) -> Non
     if not names:
         return
     if bucket is not None and bucket.behind is not None:
-        raise S3Error("NotImplemented", Header=names[0])
+        # S3 acts on what it is asked for; keys of clients never leave the cluster.
+        for name in names:
+            if bucket.behind.provider != "aws" or name not in _WRITERS:
+                raise S3Error("NotImplemented", Header=name)
     if head.scheme == "https" or not any(n.startswith((_CUSTOMERS, SOURCE)) for n in names):
         return
     allowed = await svc.store.text(SETTING)
@@ -267,6 +284,11 @@ def told(
     if context and sealed.context:
         headers.append((_CONTEXT.encode(), base64.b64encode(sealed.context.encode())))
     return headers
+
+
+def told_of_remote(encryption: Mapping[str, str]) -> Headers:
+    """The same of what a remote bucket is asked for."""
+    return [(name.encode(), value.encode()) for name, value in encryption.items()]
 
 
 def arn(svc: Service, name: str) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import unquote_plus
 
-from aisle.backend.base import RemoteEntry, RemoteObject, RemotePage
+from aisle.backend.base import ENCRYPTION, RemoteEntry, RemoteObject, RemotePage
 from aisle.backend.sending import text_of
 from aisle.core.checksums import AIS_TYPES, ALGORITHMS, FULL_OBJECT
 from aisle.core.errors import InvalidArgument, RemoteRefused
@@ -64,6 +64,7 @@ def describe(name: str, key: str, headers: Mapping[str, str]) -> RemoteObject:
         headers={low: text_of(headers[low]) for low in _CONTENT if low in headers},
         meta=meta,
         storage_class=headers.get("x-amz-storage-class", "") or "STANDARD",
+        encryption={low: headers[low] for low in ENCRYPTION if low in headers},
     )
 
 

@@ -262,7 +262,7 @@ def parts_etag(parts: Sequence[Part]) -> str:
 
 
 def _described(body: Outgoing) -> dict[str, str]:
-    headers = dict(body.headers)
+    headers = {**body.headers, **body.encryption}
     headers |= {META + name: field_value(value).decode() for name, value in body.meta.items()}
     if body.storage_class not in ("", "STANDARD"):
         headers["x-amz-storage-class"] = body.storage_class

@@ -99,7 +99,9 @@ class Origin(Record, frozen=True, array_like=True):
     """What the remote bucket said of the version that a row of a window is a copy of.
 
     `source` is the provider; `etag` is the remote's and also the row's; `modified` (ns) its
-    Last-Modified and the row's `mtime`; `checksums` are the remote's, of the whole body, in hex.
+    Last-Modified and the row's `mtime`; `checksums` are the remote's, of the whole body, in hex;
+    `encryption` is how the remote encrypts it, as headers of S3. While the object is being written
+    there is no more than what is asked of that.
     """
 
     source: str
@@ -107,6 +109,7 @@ class Origin(Record, frozen=True, array_like=True):
     version: str = ""
     modified: int = 0
     checksums: dict[str, str] = {}
+    encryption: dict[str, str] = {}
 
 
 class Lock(Record, frozen=True, array_like=True):

@@ -25,6 +25,7 @@ class Upload(Record, frozen=True, array_like=True):
     lock: Lock | None = None
     sealed: Sealed | None = None
     replication: str = ""
+    remote_encryption: dict[str, str] = {}  # asked of the remote bucket, as headers of S3
 
 
 class Part(Record, frozen=True, array_like=True):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aisle.backend.base import RemoteObject
+from aisle.backend.base import ENCRYPTION, RemoteObject
 from aisle.core import checksums
 from aisle.core.names import BucketName
 from aisle.namespace.bodies import DIGEST_OF
@@ -36,6 +36,7 @@ _LONGEST: Final = 8192
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _VALUE: Final = re.compile(r"[ -~\x80-\xff]+")  # of a header, as Latin-1 text
 _TAG: Final = re.compile(r"[!#-~]{1,256}")
+_ENCRYPTED: Final = re.compile(r"[!-~]{1,2048}")
 _CLASS: Final = re.compile(r"[A-Z0-9_]{1,32}")
 # Checksums by the names that providers may use, as `core.checksums` has them.
 _ALGORITHMS: Final[Mapping[str, str]] = {
@@ -118,6 +119,11 @@ def origin_of(about: RemoteObject, source: str) -> Origin:
         version=about.version if _TAG.fullmatch(about.version) else "",
         modified=moment(about),
         checksums={name.lower(): digest.hex() for name, digest in digests_of(about).items()},
+        encryption={
+            name: value
+            for name in ENCRYPTION
+            if _ENCRYPTED.fullmatch(value := about.encryption.get(name, ""))
+        },
     )
 
 

@@ -180,6 +180,7 @@ class _Write:
             headers=record.headers,
             meta=record.meta,
             storage_class=record.storage_class,
+            encryption=record.origin.encryption if record.origin is not None else {},
             if_match=if_match,
             if_none_match=if_none_match,
             started=started,
