@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +26,10 @@ from tests.servers.postgres import Postgres
 # time, so that a run tells of the change it is for; with AISLE_EXPLORE=1 there are new ones.
 settings.register_profile("aisle", deadline=None, derandomize="AISLE_EXPLORE" not in os.environ)
 settings.load_profile("aisle")
+
+# What a shell starts in the background has Ctrl-C ignored, and so has all that it starts in turn.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def empty_and_remove(client: Any, bucket: str) -> None:
