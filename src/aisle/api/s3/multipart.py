@@ -292,7 +292,7 @@ def _completed_before(ctx: Context, bucket: BucketRow, done: Completed) -> Respo
     """What a repeated request hears."""
     reply = _completed(ctx, done.etag, done.checksums, done.checksum_type)
     version = done.version
-    if not version and bucket.record.versions and bucket.record.behind is None:
+    if version == "" and bucket.record.behind is None:
         version = NULL
     if version:
         reply.headers = [*reply.headers, (b"x-amz-version-id", version.encode())]

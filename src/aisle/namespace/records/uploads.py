@@ -49,4 +49,6 @@ class Completed(Record, frozen=True, array_like=True):
     request: bytes
     checksums: dict[str, str]
     checksum_type: str
-    version: str = ""  # its id; the remote's own, if it went to a remote bucket
+    # Its id, empty for the null version; the remote's own, if it went to a remote bucket. `None` of
+    # what has no version.
+    version: str | None = None
