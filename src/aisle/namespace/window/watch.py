@@ -19,8 +19,9 @@ from aisle.namespace.window.source import NotKept, Source
 _FIRST: Final = 0.01
 _LONGEST: Final = 0.25
 _GROWTH: Final = 1.5
-# Who waits reads from the remote if nothing has happened for so long.
-STALLED: Final = 3.0
+# Who waits reads from the remote if nothing has happened for so long. All do then, each for itself:
+# it is longer than a machine stands still at times, or a remote takes for its first byte.
+STALLED: Final = 15.0
 _STEP: Final = 500
 
 
