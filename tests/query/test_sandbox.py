@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -214,7 +215,11 @@ def test_so_many_run_at_once_and_others_wait(monkeypatch: pytest.MonkeyPatch) ->
     asyncio.run(scenario())
 
 
-def test_who_stands_still_keeps_others_waiting_no_longer_than_a_query_may_take() -> None:
+def test_who_stands_still_keeps_others_waiting_no_longer_than_a_query_may_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner, "WAIT_SECONDS", 120.0)
+
     async def scenario() -> None:
         queries = Queries(Limits(seconds=1), at_once=1)
         sql = "SELECT * FROM S3Object"
@@ -229,6 +234,34 @@ def test_who_stands_still_keeps_others_waiting_no_longer_than_a_query_may_take()
         await run.close()
 
     asyncio.run(scenario())
+
+
+def test_a_query_of_which_nobody_reads_what_it_found_ends_when_it_is_closed() -> None:
+    """asyncio's own pipe kept its place taken for ever, once so much was found that it paused."""
+
+    async def scenario() -> None:
+        queries = Queries(at_once=1)
+        run = await queries.start(order("SELECT * FROM S3Object"), endless())
+        async with asyncio.timeout(60):
+            while not getattr(run._pipe, "_paused"):  # noqa: B009
+                await asyncio.sleep(0.01)
+            await run.close()
+        wanted = order("SELECT _1 FROM S3Object")
+        assert await result(queries, wanted, pieces(b"a,b\n")) == b"a\n"
+
+    asyncio.run(scenario())
+
+
+def test_a_query_that_needs_no_more_of_the_object_leaves_no_complaint(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        wanted = order("SELECT _1 FROM S3Object LIMIT 1")
+        assert await result(Queries(), wanted, endless()) == b"a\n"
+
+    asyncio.run(scenario())
+    gc.collect()
+    assert not caplog.records
 
 
 def test_a_parquet_object_that_is_too_large_is_refused() -> None:

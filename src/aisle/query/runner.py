@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import io
+import os
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -79,6 +81,8 @@ class Run:
         self._timer: asyncio.TimerHandle | None = None
         self._spool: IO[bytes] | None = None
         self._child: asyncio.subprocess.Process | None = None
+        self._said = asyncio.StreamReader(limit=2 * _PIECE)
+        self._pipe: asyncio.ReadTransport | None = None  # what `_said` is read from
         self._feeding: asyncio.Task[None] | None = None
         self._deadline = 0.0
 
@@ -93,15 +97,34 @@ class Run:
             order = msgspec.structs.replace(order, path=f"/dev/fd/{handles[0]}")
         loop = asyncio.get_running_loop()
         self._deadline = loop.time() + order.limits.seconds
-        # Also if nobody reads any more: who stands still must not keep others from their queries.
-        self._timer = loop.call_at(self._deadline, self._begin_end)
-        self._child = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-m", _MODULE,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL, env=_ENVIRONMENT, cwd="/", pass_fds=handles,
-            limit=2 * _PIECE,
-        )  # fmt: skip
+        output = await self._listen()
+        try:
+            self._child = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-m", _MODULE,
+                stdin=asyncio.subprocess.PIPE, stdout=output,
+                stderr=asyncio.subprocess.DEVNULL, env=_ENVIRONMENT, cwd="/", pass_fds=handles,
+            )  # fmt: skip
+        finally:
+            os.close(output)
         self._feeding = asyncio.create_task(self._feed(self._child, order))
+        # Also if nobody reads any more: who stands still must not keep others from their queries.
+        # Not before there is a process to end.
+        self._timer = loop.call_at(self._deadline, self._begin_end)
+
+    async def _listen(self) -> int:
+        """The end of a pipe that is the process's output. It is a pipe of our own because
+        asyncio's `Process.wait` waits for the end of its pipes too, and never ends if nobody
+        reads what is in them (CPython issue 119710, in 3.11)."""
+        ours, output = os.pipe()
+        loop = asyncio.get_running_loop()
+        try:
+            self._pipe, _ = await loop.connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(self._said), io.FileIO(ours)
+            )
+        except BaseException:
+            os.close(output)
+            raise
+        return output
 
     async def _keep(self, spool: IO[bytes]) -> None:
         """The whole object in a file that has no name: Parquet is read from its end."""
@@ -132,15 +155,12 @@ class Run:
 
     async def frames(self) -> AsyncGenerator[Frame, None]:
         """What the worker says, an E last. Raises `QueryError`, and what the source raises."""
-        assert self._child is not None
-        assert self._child.stdout is not None
-        pipe = self._child.stdout
         while True:
             try:
                 async with asyncio.timeout_at(self._deadline):
-                    head = await pipe.readexactly(HEAD.size)
+                    head = await self._said.readexactly(HEAD.size)
                     letter, length = HEAD.unpack(head)
-                    data = await pipe.readexactly(min(length, _LARGEST))
+                    data = await self._said.readexactly(min(length, _LARGEST))
             except TimeoutError:
                 raise _over_time() from None
             except asyncio.IncompleteReadError:
@@ -207,6 +227,12 @@ class Run:
                 with contextlib.suppress(ProcessLookupError):
                     child.kill()
             await child.wait()
+            assert child.stdin is not None
+            child.stdin.close()
+            with contextlib.suppress(OSError):  # what it did not read, which nobody need hear of
+                await child.stdin.wait_closed()
+        if self._pipe is not None:
+            self._pipe.close()
         closing = getattr(self._source, "aclose", None)
         if closing is not None:
             await closing()
