@@ -12,7 +12,7 @@ from tests.servers.program import Program
 
 
 class RabbitMq(Program):
-    """`stop` and `start` keep what it was told; `close` does not."""
+    """`stop` and `start` keep what it was told, but for its last seconds; `close` does not."""
 
     def __init__(self) -> None:
         super().__init__()

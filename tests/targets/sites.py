@@ -238,6 +238,11 @@ class AmqpSite(_Served):
         self._seen: list[bytes] = []
         asyncio.run(self._make())
 
+    def start(self) -> None:
+        # A killed RabbitMQ may forget a durable queue that it has known for seconds only.
+        super().start()
+        asyncio.run(self._make())
+
     async def _make(self) -> None:
         async with await self._connect() as connection:
             channel = await connection.channel()
@@ -245,7 +250,7 @@ class AmqpSite(_Served):
 
     async def _connect(self) -> Any:
         # It listens a moment before it lets anybody in.
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 with contextlib.suppress(aio_pika.exceptions.AMQPError, OSError):
                     return await aio_pika.connect(self._server.root)

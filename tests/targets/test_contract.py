@@ -35,7 +35,7 @@ def message(text: str) -> Message:
     return Message(b'{"n":"%s"}' % text.encode(), b"bucket/" + text.encode())
 
 
-async def until_sent(target: Known, one: Message, seconds: float = 40) -> None:
+async def until_sent(target: Known, one: Message, seconds: float = 60) -> None:
     """A server that has just come back may need a moment; a target gets over it."""
     async with asyncio.timeout(seconds):
         while True:
