@@ -71,7 +71,7 @@ def test_events_are_shown_sent_again_and_dropped(ais: Run, node: Node, hook: Hoo
     assert ais("events", "show").stdout.startswith("Every event was delivered")
     watched(node, "one", "a", "b")
     watched(node, "two", "c")
-    assert eventually(20, lambda: len(shown(ais)) == 3)
+    assert eventually(60, lambda: len(shown(ais)) == 3)
     heading, *lines = ais("events", "show").stdout.splitlines()
     assert heading.split() == ["TIME", "TARGET", "EVENT", "OBJECT", "WHY", "ID"]
     assert len(lines) == 3
@@ -99,7 +99,7 @@ def test_what_is_meant_has_to_be_said(ais: Run) -> None:
 
 def test_events_of_a_target_that_is_no_more_are_left(ais: Run, node: Node, tmp_path: Path) -> None:
     watched(node, "one", "a")
-    assert eventually(20, lambda: len(shown(ais)) == 1)
+    assert eventually(60, lambda: len(shown(ais)) == 1)
     assert node.stop() == 0
     file = tmp_path / "targets.toml"
     file.write_text(file.read_text().replace("[printer]", "[other]"))

@@ -172,7 +172,7 @@ def test_an_interrupted_get_leaves_no_file(
         assert time.monotonic() < deadline
         time.sleep(0.001)
     stopped.send_signal(number)
-    _, error = stopped.communicate(timeout=20)
+    _, error = stopped.communicate(timeout=60)
     if stopped.returncode == 0:  # it was done first: then the file is whole
         assert (tmp_path / "out" / "file").stat().st_size == 64 << 20
         return

@@ -312,7 +312,7 @@ def test_an_interrupt_ends_all_workers(
     assert running.stdout is not None
     first = running.stdout.readline()  # one is done, others are on their way
     running.send_signal(signal.SIGINT)
-    _, error = running.communicate(timeout=30)
+    _, error = running.communicate(timeout=60)
     assert first.startswith(words[0].upper().encode())
     if running.returncode != 0:  # 0: it was done first
         assert (running.returncode, error) == (130, b"")

@@ -307,7 +307,7 @@ def once(index: Interposed, method: str, table: str, work: Callable[[], Awaitabl
 
 async def once_over(done: Callable[[], bool]) -> None:
     """Wait until something holds that other tasks bring about."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not done():
             await asyncio.sleep(0.001)
 

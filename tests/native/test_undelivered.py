@@ -53,7 +53,7 @@ def refused(node: Node, hook: Hook, bucket: str, *keys: str) -> list[dict[str, A
     hook.answer = lambda heard: 200 if heard.is_test else 403
     for key in keys:
         s3.put_object(Bucket=bucket, Key=key, Body=b"x")
-    assert eventually(20, lambda: len(listed(node, bucket=bucket)["events"]) == len(keys))
+    assert eventually(60, lambda: len(listed(node, bucket=bucket)["events"]) == len(keys))
     hook.answer = lambda heard: 200
     events: list[dict[str, Any]] = listed(node, bucket=bucket)["events"]
     return events

@@ -76,7 +76,7 @@ class TinyNode:
         """Process ids of the workers."""
         return children(self.process.pid)
 
-    def stop(self, number: int = signal.SIGTERM, seconds: float = 10) -> int:
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 60) -> int:
         self.process.send_signal(number)
         return self.process.wait(seconds)
 

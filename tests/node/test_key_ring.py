@@ -242,7 +242,7 @@ def test_a_client_s_key_over_plain_http_is_a_setting(tmp_path: Path, file: Path)
 
 def told(node: Node, text: str) -> bool:
     """Whether the log comes to have a text."""
-    return eventually(20, lambda: text in node.log.read_text(errors="replace"))
+    return eventually(60, lambda: text in node.log.read_text(errors="replace"))
 
 
 def replace(file: Path, lines: list[str]) -> None:
@@ -284,8 +284,8 @@ def test_a_running_node_takes_new_keys_and_drops_old_ones(tmp_path: Path, file: 
     assert children(node.pid) == workers
     # A worker that replaces a dead one has the ring in force, not that of the node's start.
     os.kill(workers[0], signal.SIGKILL)
-    assert eventually(20, lambda: len(set(children(node.pid)) - set(workers)) == 1)
-    assert eventually(20, lambda: node.send("GET", "/v1/health").status == 200)
+    assert eventually(60, lambda: len(set(children(node.pid)) - set(workers)) == 1)
+    assert eventually(60, lambda: node.send("GET", "/v1/health").status == 200)
     for _ in range(4):
         read_all(node.client(), written)
     log = node.log.read_text(errors="replace")
@@ -332,6 +332,6 @@ def test_workers_with_a_new_certificate_have_the_ring_in_force(tmp_path: Path, f
     written = write_all(node.client())
     before = children(node.pid)
     os.kill(node.pid, signal.SIGUSR1)
-    assert eventually(20, lambda: not set(children(node.pid)) & set(before))
+    assert eventually(60, lambda: not set(children(node.pid)) & set(before))
     read_all(node.client(), written)
     assert node.stop() == 0

@@ -39,7 +39,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates)
 
 def test_the_banner_and_the_map_say_https(secure: Node) -> None:
     assert secure.root.startswith("https://")
-    assert eventually(10, lambda: "s3cmd" in secure.log_tail())
+    assert eventually(60, lambda: "s3cmd" in secure.log_tail())
     assert f"  endpoint         {secure.root}   (S3 here" in secure.log_tail()
     assert f"AIS_ENDPOINT={secure.root} ais create ais://demo" in secure.log_tail()
     assert "--no-ssl" not in secure.log_tail()
@@ -99,9 +99,9 @@ def test_an_upload_in_flight_finishes_when_the_node_stops(
     upload.endheaders()
     assert upload.sock.recv(1000).startswith(b"HTTP/1.1 100")  # it is being served
     (worker,) = children(node.pid)
-    assert eventually(10, lambda: "is ready" in node.log_tail())
+    assert eventually(60, lambda: "is ready" in node.log_tail())
     os.kill(node.pid, signal.SIGTERM)
-    assert eventually(20, lambda: refuses(node))
+    assert eventually(60, lambda: refuses(node))
     assert not is_gone(worker)
     upload.send(b"x" * 2000)
     assert upload.sock.recv(1000).startswith(b"HTTP/1.1 200")
@@ -123,13 +123,13 @@ def test_the_settings_take_effect_at_the_next_start(
     assert node.stop() == 0
     node.tls = certificates
     node.start()
-    assert eventually(10, lambda: f"endpoint         {node.root}   (" in node.log_tail())
+    assert eventually(60, lambda: f"endpoint         {node.root}   (" in node.log_tail())
     other = {"net.http.server_crt": certificates.cert, "net.http.server_key": certificates.key}
     query = "&".join(f"{name}={value}" for name, value in other.items())
     assert node.send("PUT", f"{SETTINGS}?{query}").status == 200
     node.restart()
     shown = f"  certificate      {certificates.cert}   ("
-    assert eventually(10, lambda: shown in node.log_tail())
+    assert eventually(60, lambda: shown in node.log_tail())
     assert node.send("PUT", f"{SETTINGS}?net.http.use_https=false").status == 200
     assert node.stop() == 0
     node.tls = None

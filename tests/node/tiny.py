@@ -26,7 +26,7 @@ def open_tiny(options: NodeOptions) -> App:
         while True:
             message = await receive()
             if failure == "hang":
-                await asyncio.sleep(60)
+                await asyncio.sleep(600)
             if failure == "startup":
                 await send({"type": "lifespan.startup.failed", "message": "the disk is gone"})
             await send({"type": f"{message['type']}.complete"})
@@ -47,7 +47,7 @@ def open_tiny(options: NodeOptions) -> App:
         if scope["path"] == "/die":
             os.kill(os.getpid(), signal.SIGKILL)
         if scope["path"] == "/stuck":
-            await asyncio.sleep(60)
+            await asyncio.sleep(600)
         body = f"{os.getpid()} {size}".encode()
         head = [(b"content-length", str(len(body)).encode()), (b"server", b"tiny")]
         await send({"type": "http.response.start", "status": 200, "headers": head})

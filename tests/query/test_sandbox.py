@@ -193,7 +193,7 @@ asyncio.run(main())
     child.stdout.close()
 
     async def gone() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not is_gone(pid):
                 await asyncio.sleep(0.05)
 

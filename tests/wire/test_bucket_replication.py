@@ -35,7 +35,7 @@ def replicate(s3: Any, bucket: str, *rules: dict[str, Any]) -> None:
     )
 
 
-def until(done: Callable[[], bool], seconds: float = 20) -> None:
+def until(done: Callable[[], bool], seconds: float = 60) -> None:
     limit = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < limit

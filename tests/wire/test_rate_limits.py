@@ -127,7 +127,7 @@ def test_users_are_limited_by_the_cluster_s_settings(node: Node) -> None:
         assert node.send("PUT", f"{CONFIG}?{query}").status == 200
 
     configure(interval="1h", max_tokens=1, burst_size=1, enabled="true")
-    assert eventually(10, lambda: get(node, bucket).status == 503)
+    assert eventually(60, lambda: get(node, bucket).status == 503)
     refused = node.send("GET", f"/v1/objects/{bucket}/key?provider=ais")
     assert refused.status == 429
     assert "of one user" in json.loads(refused.body)["message"]
@@ -140,4 +140,4 @@ def test_users_are_limited_by_the_cluster_s_settings(node: Node) -> None:
     assert node.send("GET", f"/s3/{bucket}/key", signed=False).status == 503
     # What the administrator needs to take it back is not limited.
     configure(enabled="false", max_tokens=1000)
-    assert eventually(10, lambda: get(node, bucket).status == 200)
+    assert eventually(60, lambda: get(node, bucket).status == 200)

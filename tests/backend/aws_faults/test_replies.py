@@ -149,7 +149,7 @@ def test_a_service_that_does_not_answer_is_unavailable(
     faults.add(Fault("GET", hang=True, times=100))
 
     async def at_once() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await asyncio.gather(
                 *[_expect(get(backend, "key"), RemoteUnavailable) for _ in range(3)]
             )
